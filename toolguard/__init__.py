@@ -1,0 +1,33 @@
+"""toolguard decides every tool call an AI agent proposes against written rules, before it runs, and records what it decided."""
+
+from toolguard.enforce import guarded
+from toolguard.errors import (
+    ApprovalRefused,
+    ApprovalUnavailable,
+    LedgerCorrupt,
+    MalformedCall,
+    PolicyError,
+    StoreError,
+    ToolDenied,
+    ToolGuardError,
+)
+from toolguard.guard import Guard
+from toolguard.model import Approval, Decision, RuleHit, ToolCall, Verdict
+
+__all__ = [
+    "Approval",
+    "ApprovalRefused",
+    "ApprovalUnavailable",
+    "Decision",
+    "Guard",
+    "LedgerCorrupt",
+    "MalformedCall",
+    "PolicyError",
+    "RuleHit",
+    "StoreError",
+    "ToolCall",
+    "ToolDenied",
+    "ToolGuardError",
+    "Verdict",
+    "guarded",
+]

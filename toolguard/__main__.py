@@ -1,0 +1,5 @@
+import sys
+
+from toolguard.cli import main
+
+sys.exit(main())

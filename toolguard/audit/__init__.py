@@ -1,0 +1,1 @@
+"""The record: how it is sealed (`chain`), written (`log`) and checked (`verify`)."""

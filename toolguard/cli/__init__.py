@@ -1,0 +1,57 @@
+"""The `toolguard` command. One file a command; each turns its arguments into an exit code.
+
+Exit codes: 0 allowed or fine, 1 internal error, 2 usage, 3 denied, 4 escalated, 5 verification failed, 6 policy refused.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from toolguard.cli import demo, evaluate, lint, verify
+from toolguard.cli.terminal import INTERNAL, POLICY_REFUSED, USAGE, VERIFICATION_FAILED, UsageError
+from toolguard.errors import LedgerCorrupt, PolicyError, ToolGuardError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+COMMANDS = (evaluate, lint, verify, demo)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    args = parser().parse_args(argv)
+    try:
+        return int(args.run(args))
+    except PolicyError as error:
+        print(error, file=sys.stderr)
+        return POLICY_REFUSED
+    except LedgerCorrupt as error:
+        print(f"toolguard: {error}", file=sys.stderr)
+        return VERIFICATION_FAILED
+    except (ToolGuardError, OSError, UsageError) as error:
+        if isinstance(error, BrokenPipeError):  # the reader has seen enough, as with `| head`
+            sys.stderr.close()
+            return 0
+        print(f"toolguard: {error}", file=sys.stderr)
+        return USAGE if isinstance(error, (OSError, UsageError)) else INTERNAL
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line; `--help` of each command is its module's docstring."""
+    top = argparse.ArgumentParser(prog="toolguard", description="Decide tool calls against policies, and check the record.")
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+    for module in COMMANDS:
+        name = module.__name__.rpartition(".")[2]
+        description = (module.__doc__ or "").strip()
+        command = commands.add_parser(
+            name,
+            help=description.split("\n", 1)[0],
+            description=description,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_arguments(command)
+        command.add_argument("--json", action="store_true", help="print JSON for programs")
+        command.set_defaults(run=module.run)
+    return top

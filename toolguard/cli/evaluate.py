@@ -1,0 +1,114 @@
+"""Judge proposed calls against policies, without running anything.
+
+A call is JSON: {"tool": ..., "params": {...}} and, as you like, tool_group, agent_id, session_id, org_id, context, call_id.
+With --calls each line is one call and is answered by one line of JSON, in order; a line that cannot be read by {"error": ...}.
+
+Exit codes: 0 allowed or flagged, 3 denied, 4 escalated, 6 a policy was refused.
+With --calls 0, or 2 if a line could not be read.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from toolguard.cli.terminal import EXIT_CODES, OK, USAGE, UsageError, describe, print_json
+from toolguard.guard import MEMORY, Guard
+from toolguard.policy.load import pack_path
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from toolguard.model import Decision
+
+KEYS = {"tool", "params", "tool_group", "agent_id", "session_id", "org_id", "context", "call_id"}
+STDIN = "-"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Policies, calls, and where to record."""
+    parser.add_argument("--policy", action="append", default=[], metavar="P", help="a policy file or folder; repeatable")
+    parser.add_argument("--pack", action="append", default=[], metavar="NAME", help="a starter policy; repeatable")
+    calls = parser.add_mutually_exclusive_group(required=True)
+    calls.add_argument("--call", metavar="C.json", help="a file with one call, `-` for standard input")
+    calls.add_argument("--calls", metavar="CALLS.jsonl", help="a file with one call a line, `-` for standard input")
+    parser.add_argument("--ledger", default=MEMORY, metavar="FILE", help="record the decisions there (default: nowhere)")
+    parser.add_argument(
+        "--unmatched",
+        default="deny",
+        choices=["deny", "escalate", "flag", "allow"],
+        help="the verdict on a tool that no policy covers (default: deny)",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Judge one call, or one a line."""
+    if not args.policy and not args.pack:
+        raise UsageError("say which policies: --policy FILE or --pack NAME")
+    policies = [*map(Path, args.policy), *map(pack_path, args.pack)]
+    with Guard(policies, ledger=args.ledger, unmatched=args.unmatched) as guard:
+        if args.calls is not None:
+            return _batch(guard, args.calls)
+        try:
+            decision = judge(guard, _read(args.call))
+        except ValueError as error:
+            raise UsageError(f"`{args.call}` is not a call: {error}") from None
+    if args.json:
+        print_json(decision.to_dict())
+    else:
+        print("\n".join(describe(decision)))
+    return EXIT_CODES[decision.verdict]
+
+
+def _batch(guard: Guard, source: str) -> int:
+    code = OK
+    for line in _lines(source):
+        try:
+            print_json(judge(guard, line).to_dict())
+        except ValueError as error:
+            print_json({"error": str(error)})
+            code = USAGE
+    return code
+
+
+def judge(guard: Guard, text: str) -> Decision:
+    """The decision on one call given as JSON.
+
+    Raises:
+        ValueError: the text is not a call.
+    """
+    try:
+        call = json.loads(text, object_pairs_hook=_no_key_twice)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    if not isinstance(call, dict):
+        raise ValueError("a call has to be a mapping")  # noqa: TRY004 - a value of the file
+    if unknown := call.keys() - KEYS:
+        raise ValueError(f"unknown key `{min(unknown)}` (known: {', '.join(sorted(KEYS))})")
+    if missing := {"tool", "params"} - call.keys():
+        raise ValueError(f"the key `{min(missing)}` is missing")
+    tool, params, group = call.pop("tool"), call.pop("params"), call.pop("tool_group", None)
+    return guard.evaluate(tool, params, group=group, **call)
+
+
+def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key is used twice")
+    return found
+
+
+def _read(source: str) -> str:
+    return sys.stdin.read() if source == STDIN else Path(source).read_text(encoding="utf-8")
+
+
+def _lines(source: str) -> Iterator[str]:
+    """The lines that are not blank, one at a time: a file of calls can be larger than memory."""
+    if source == STDIN:
+        yield from (line for line in sys.stdin if line.strip())
+        return
+    with Path(source).open(encoding="utf-8", errors="surrogateescape", newline="\n") as file:
+        yield from (line for line in file if line.strip())

@@ -1,0 +1,46 @@
+"""What the commands share: exit codes, usage errors, and a little colour where a person is reading."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from toolguard.model import Verdict
+
+if TYPE_CHECKING:
+    from toolguard.model import Decision
+
+OK, INTERNAL, USAGE, DENIED, ESCALATED, VERIFICATION_FAILED, POLICY_REFUSED = range(7)
+EXIT_CODES = {Verdict.ALLOW: OK, Verdict.FLAG: OK, Verdict.ESCALATE: ESCALATED, Verdict.DENY: DENIED}
+
+_COLOURS = {"allow": 32, "flag": 33, "escalate": 35, "deny": 31, "good": 32, "bad": 31, "dim": 2, "bold": 1}
+
+
+class UsageError(Exception):
+    """The command line, or a file it names, cannot be used as it is."""
+
+
+def paint(text: str, colour: str) -> str:
+    """The text in a colour when it goes to a terminal that wants colours."""
+    plain = not sys.stdout.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return text if plain else f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m"
+
+
+def print_json(value: Any) -> None:
+    """One line of JSON."""
+    print(json.dumps(value, ensure_ascii=True))
+
+
+def describe(decision: Decision) -> list[str]:
+    """A decision in lines for a person: verdict and reason, then what the deciding rule says."""
+    lines = [f"{paint(decision.verdict.word.upper().ljust(8), decision.verdict.word)} {decision.reason}"]
+    for hit in decision.hits:
+        lines.append(f"  {'rule':8} {hit.rule_id} in policy {hit.policy_id} ({hit.effect.word})")
+        if hit.citation:
+            lines.append(f"  {'source':8} {hit.citation}")
+        if hit.suggested_response:
+            lines.append(f"  {'instead':8} {hit.suggested_response.strip()}")
+    lines += [f"  {'shadow':8} {hit.rule_id} would have said {hit.effect.word}" for hit in decision.shadow_hits]
+    return lines

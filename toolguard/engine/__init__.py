@@ -1,0 +1,1 @@
+"""The pure engine: policies compiled to closures, and one function that turns a call into a decision."""

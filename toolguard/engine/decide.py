@@ -1,0 +1,54 @@
+"""One function: from compiled policies and a call to a decision. No clock, no I/O, no state."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from toolguard.errors import Indeterminate
+from toolguard.model import Decision, Verdict
+
+if TYPE_CHECKING:
+    from toolguard.engine.compile import PolicySet
+    from toolguard.model import RuleHit, ToolCall
+
+
+_ALLOW = Verdict.ALLOW  # an attribute of an enum costs as much as a rule
+
+
+def decide(policies: PolicySet, call: ToolCall) -> Decision:
+    """Test every rule that can apply, collect the hits, and let the most restrictive win.
+
+    A restricting rule that cannot be evaluated fires and says why; an allow rule that cannot be evaluated stays silent.
+    `call` has to be plain data (`canonical.snapshot`).
+    """
+    try:
+        plan = policies.plans[call.tool][call.tool_group]
+    except KeyError:
+        plan = policies.plan_for(call)
+    hits: tuple[RuleHit, ...] = ()
+    for rule in plan.rules:
+        try:
+            if rule.test(call):
+                hits += (rule.hit,)
+        except Indeterminate as unknown:
+            if rule.fires_unknown:
+                hits += (replace(rule.hit, indeterminate=str(unknown)),)
+    shadow_hits: tuple[RuleHit, ...] = ()
+    if plan.shadowed:
+        shadow_hits = tuple(hit for hit in hits if hit.mode == "shadow")
+        hits = tuple(hit for hit in hits if hit.mode != "shadow")
+    if not plan.covered:
+        return Decision(call, policies.unmatched, (), shadow_hits, policies.revision, why_uncovered(policies, call))
+    return Decision(call, hits[0].effect if hits else _ALLOW, hits, shadow_hits, policies.revision)
+
+
+def why_uncovered(policies: PolicySet, call: ToolCall) -> str:
+    """The cause to give when no policy covers the tool."""
+    if policies.policies:
+        return f"no policy covers `{call.tool}`"
+    if policies.left_out:
+        return (
+            f"no approved policy is loaded ({policies.left_out} draft, in review or archived), so nothing covers `{call.tool}`"
+        )
+    return f"no policy is loaded, so nothing covers `{call.tool}`"

@@ -1,0 +1,154 @@
+"""The attributes of one call, and how a condition reaches them."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from toolguard.canonical import kind_name
+from toolguard.errors import Indeterminate, Missing
+from toolguard.logic import any_of
+from toolguard.operators import number
+from toolguard.policy.fields import EVERY, Field
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from toolguard.logic import Test
+    from toolguard.model import ToolCall
+
+_IDENTITY = {
+    "tool_name": "tool",
+    "tool_group": "tool_group",
+    "agent_id": "agent_id",
+    "session_id": "session_id",
+    "org_id": "org_id",
+}
+
+
+def getter(field: Field) -> Callable[[ToolCall], Any]:
+    """A function `call -> value` for a field without `[*]`.
+
+    The function raises Missing where there is no such value and Indeterminate where the path cannot be followed.
+    """
+    if field.root in _IDENTITY:
+        return _identity(field)
+    if field.text == "amount":
+        return _amount(field)
+    if field.root == "parameters" and len(field.steps) == 1:
+        return _parameter(field)
+    return _nested(field)
+
+
+def test_of(field: Field, ask: Test) -> Test:
+    """`call -> answer`: `ask` of the field's value; below `[*]`, of any item's value."""
+    if EVERY in field.steps:
+        at = field.steps.index(EVERY)
+        ask = _of_any_item(field.steps[at + 1 :], ask, field.text)
+        field = Field(field.text, field.root, field.steps[:at])
+    if field.root == "parameters" and len(field.steps) == 1 and field.text != "amount":
+        return _test_of_parameter(field, ask)
+    get, text = getter(field), field.text
+
+    def test(call: ToolCall) -> bool:
+        try:
+            return ask(get(call))
+        except Indeterminate as unknown:
+            unknown.field = unknown.field or text
+            raise
+
+    return test
+
+
+def _test_of_parameter(field: Field, ask: Test) -> Test:
+    """The commonest case without a call in between: it is most of what a decision costs."""
+    (name,), text = field.steps, field.text
+
+    def test(call: ToolCall) -> bool:
+        try:
+            value = call.params[name]  # type: ignore[index]
+        except KeyError:
+            raise Missing("is missing", text) from None
+        try:
+            return ask(value)
+        except Indeterminate as unknown:
+            unknown.field = text
+            raise
+
+    return test
+
+
+def _of_any_item(steps: tuple[Any, ...], ask: Test, text: str) -> Test:
+    """A test of a list that asks every item (or what lies at `steps` below it) and joins the answers as `or` does."""
+    if EVERY in steps:
+        at = steps.index(EVERY)
+        steps, ask = steps[:at], _of_any_item(steps[at + 1 :], ask, text)
+
+    def test(items: Any) -> bool:
+        if type(items) is not list:
+            raise Indeterminate(f"is {kind_name(items)}, not a list", text)
+        return any_of([partial(ask_one, item) for item in items])(items)
+
+    def ask_one(item: Any, _: Any) -> bool:
+        return ask(_follow(item, steps, text))
+
+    return test
+
+
+def _identity(field: Field) -> Callable[[ToolCall], Any]:
+    attribute = _IDENTITY[field.root]
+
+    def get(call: ToolCall) -> Any:
+        value = getattr(call, attribute)
+        if value is None:
+            raise Missing("is missing", field.text)
+        return value
+
+    return get
+
+
+def _parameter(field: Field) -> Callable[[ToolCall], Any]:
+    (name,) = field.steps
+
+    def get(call: ToolCall) -> Any:
+        try:
+            return call.params[name]  # type: ignore[index]
+        except KeyError:
+            raise Missing("is missing", field.text) from None
+
+    return get
+
+
+def _amount(field: Field) -> Callable[[ToolCall], Any]:
+    """The reference's bare `amount`: a negative or unreadable one must not slip under a limit."""
+    get_parameter = _parameter(field)
+
+    def get(call: ToolCall) -> Any:
+        value = get_parameter(call)
+        if number(value) < 0:
+            raise Indeterminate("is negative", "amount")
+        return value
+
+    return get
+
+
+def _nested(field: Field) -> Callable[[ToolCall], Any]:
+    source = "params" if field.root == "parameters" else "context"
+    return lambda call: _follow(getattr(call, source), field.steps, field.text)
+
+
+def _follow(value: Any, steps: tuple[Any, ...], text: str) -> Any:
+    for step in steps:
+        kind = type(value)
+        if type(step) is int:
+            if kind is not list:
+                raise Indeterminate(f"cannot be followed: `[{step}]` of {kind_name(value)}", text)
+            if step >= len(value):
+                raise Missing("is missing", text)
+        else:
+            if kind is not dict:
+                raise Indeterminate(f"cannot be followed: `{step}` of {kind_name(value)}", text)
+            if step not in value:
+                raise Missing("is missing", text)
+        value = value[step]
+    return value

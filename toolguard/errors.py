@@ -1,0 +1,103 @@
+"""Every error the library raises, in one place.
+
+ToolGuardError
+├── PolicyError            policies that were refused at load, every problem with its place
+├── MalformedCall          a proposed call that cannot be judged at all (not plain data, too deep, too large)
+├── ToolDenied             the tool did not run; `.decision` says why
+│   ├── ApprovalRefused    a person was asked and said no
+│   └── ApprovalUnavailable   a person has to be asked and there is nobody to ask
+└── StoreError             the ledger could not be read or written
+    └── LedgerCorrupt      the ledger can be read, and what it says does not hold together
+
+Indeterminate              not an error of the program: the third truth value of a condition (it never leaves the engine)
+└── Missing                the field is not there
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from toolguard.model import Decision
+
+
+class ToolGuardError(Exception):
+    """Base of every error that toolguard raises on purpose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One reason why a policy was refused. `line` and `column` count from 1 and are None for policies given as objects."""
+
+    message: str
+    source: str
+    line: int | None = None
+    column: int | None = None
+
+    def __str__(self) -> str:
+        """`file:line:column: message`, the form editors and terminals can jump to."""
+        place = [self.source, *(str(n) for n in (self.line, self.column) if n is not None)]
+        return f"{':'.join(place)}: {self.message}"
+
+
+class PolicyError(ToolGuardError):
+    """Policies were refused; nothing of them was loaded."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        """Keep the problems for programs; the text lists them for people, one a line."""
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = tuple(problems)
+
+
+class MalformedCall(ToolGuardError):
+    """The proposed call is not plain, finite, bounded data, so no rule can be trusted to have seen all of it."""
+
+
+class ToolDenied(ToolGuardError):
+    """The tool did not run."""
+
+    def __init__(self, decision: Decision, reason: str | None = None) -> None:
+        """Carry the decision; `reason` replaces the decision's own where something later refused."""
+        super().__init__(reason or decision.reason)
+        self.decision = decision
+
+    def message_for_model(self) -> str:
+        """What the agent may see: final, with the rule, the reason, the citation and what to do instead."""
+        return self.decision.message_for_model(str(self))
+
+
+class ApprovalRefused(ToolDenied):
+    """A person was asked and refused."""
+
+
+class ApprovalUnavailable(ToolDenied):
+    """A rule asks for a person's approval and nobody can give it."""
+
+
+class StoreError(ToolGuardError):
+    """The ledger cannot be opened, read or written, so nothing is allowed."""
+
+
+class LedgerCorrupt(StoreError):
+    """The ledger's chain does not hold."""
+
+
+class Indeterminate(Exception):
+    """A condition that can be called neither true nor false."""
+
+    def __init__(self, reason: str, field: str = "") -> None:
+        """`reason` reads on after the field's name: "is missing", "is text, not a number"."""
+        super().__init__(reason)
+        self.reason = reason
+        self.field = field
+
+    def __str__(self) -> str:
+        """The field in backticks, then the reason."""
+        return f"`{self.field}` {self.reason}" if self.field else self.reason
+
+
+class Missing(Indeterminate):
+    """The field is not there at all."""

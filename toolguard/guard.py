@@ -1,0 +1,260 @@
+"""The Guard: loads policies, judges calls, keeps the record. The order of one call is the text of `evaluate`."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from toolguard.audit.log import Log
+from toolguard.canonical import digest, encode, kind_name, refuse, snapshot
+from toolguard.engine.compile import PolicySet
+from toolguard.engine.decide import decide
+from toolguard.errors import ApprovalRefused, ApprovalUnavailable, MalformedCall
+from toolguard.model import Approval, Decision, Identity, Outcome, ToolCall, Verdict
+from toolguard.policy.load import load_policies, pack_path
+from toolguard.stores.memory import MemoryStore
+from toolguard.stores.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from toolguard.stores.base import Store
+
+    Approver = Callable[[Decision], bool | Approval]
+
+MEMORY = ":memory:"
+MAX_NAME = 256  # characters of a tool's, group's or caller's name
+
+_caller: ContextVar[Identity] = ContextVar("toolguard_caller", default=Identity())  # noqa: B039 - frozen
+_logger = logging.getLogger("toolguard")
+
+
+class Guard:
+    """Decides proposed tool calls against policies and records every decision before the tool may run.
+
+    Args:
+        policies: a YAML file, a folder of them, YAML text, policy objects, or a list of these. None at all denies everything.
+        pack: the name of a starter policy that ships with the library, added to `policies`.
+        ledger: the SQLite file of the record, created when it is not there; `":memory:"` keeps it in the process; or a store.
+        unmatched: the verdict on a tool that no policy covers. Anything but "deny" is your explicit choice.
+        approver: asked for an escalated call; True or a granted `Approval` lets it run. Without one an escalation is a denial.
+        now: nanoseconds since 1970.
+        new_id: makes the id of a call that comes without one.
+
+    Raises:
+        PolicyError: a policy was refused; nothing was loaded.
+        StoreError: the ledger cannot be opened.
+        LedgerCorrupt: the ledger's chain does not hold.
+    """
+
+    def __init__(
+        self,
+        policies: Any = (),
+        *,
+        pack: str | None = None,
+        ledger: str | Path | Store = "toolguard.db",
+        unmatched: str = "deny",
+        approver: Approver | None = None,
+        now: Callable[[], int] = time.time_ns,
+        new_id: Callable[[], str] = lambda: secrets.token_hex(8),
+    ) -> None:
+        sources = [policies, *([pack_path(pack)] if pack else [])]
+        self.policies = PolicySet(load_policies(sources), Verdict[unmatched.upper()])
+        self.store: Store = _open(ledger)
+        self._log = Log(self.store, now)
+        self._approver = approver
+        self._new_id = new_id
+        self._log.check()
+        self._log.start(self.policies.revision, _version())
+
+    @property
+    def revision(self) -> str:
+        """The digest of the policies in force (hex)."""
+        return self.policies.revision
+
+    def evaluate(
+        self,
+        tool: str,
+        params: Mapping[str, Any],
+        *,
+        group: str | None = None,
+        agent_id: str | None = None,
+        session_id: str | None = None,
+        org_id: str | None = None,
+        context: Mapping[str, Any] | None = None,
+        call_id: str | None = None,
+    ) -> Decision:
+        """Judge and record one proposed call, for loops that dispatch tools themselves. Never raises for a verdict.
+
+        `params` are the model's words; everything else is yours. What is not given here comes from `acting_as`. The tool may
+        run only if `decision.allowed`; what it runs with has to be what was judged.
+        """
+        call = ToolCall(tool, params, group, call_id=call_id or self._new_id())
+        try:
+            identify(call, _merged(_caller.get(), Identity(agent_id, session_id, org_id, context or {})))
+            plain_call(call)
+            decision = decide(self.policies, call)
+        except MalformedCall as malformed:
+            decision = self._denial(harmless(call), f"malformed call: {malformed}")
+        except Exception as error:  # whatever is wrong with us, the call does not go through
+            _logger.exception("the decision on `%s` failed", call.tool)
+            decision = self._denial(call, f"internal error: {type(error).__name__}: {error}")
+        return self._recorded(decision)
+
+    def refuse(self, tool: str, reason: str, *, group: str | None = None) -> Decision:
+        """Record that a call was refused before it could be judged (arguments that cannot be read, for instance)."""
+        call = ToolCall(tool, {}, group, call_id=self._new_id())
+        identify(call, _caller.get())
+        return self._recorded(self._denial(harmless(call), reason))
+
+    def approve(self, decision: Decision) -> None:
+        """Ask the approver about an escalated call and record the answer.
+
+        Raises:
+            ApprovalUnavailable: there is no approver, it failed, its answer is no answer, or it could not be recorded.
+            ApprovalRefused: the answer is no.
+        """
+        if self._approver is None:
+            raise ApprovalUnavailable(decision, f"{decision.reason}: a person has to approve, and no approver is set")
+        try:
+            answer = self._approver(decision)
+            if not isinstance(answer, (bool, Approval)):
+                raise TypeError(f"the approver answered with {type(answer).__name__}")  # noqa: TRY301 - one way out
+            approval = answer if isinstance(answer, Approval) else Approval(answer, by="approver")
+            self._log.approval(decision, approval)
+        except Exception as error:  # no answer that is known and recorded is no approval
+            raise ApprovalUnavailable(decision, f"{decision.reason}: no approval could be had: {error}") from error
+        if approval.granted is not True:
+            note = f": {approval.note}" if approval.note else ""
+            raise ApprovalRefused(decision, f"{decision.reason}: refused by {approval.by}{note}")
+
+    def settle(self, decision: Decision, outcome: Outcome) -> None:
+        """Record what became of an allowed call. The tool has run, so a failure here is logged and not raised."""
+        try:
+            self._log.outcome(decision, outcome)
+        except Exception:
+            _logger.exception("the outcome of call %s could not be recorded", decision.call.call_id)
+
+    @contextmanager
+    def acting_as(
+        self,
+        *,
+        agent_id: str | None = None,
+        session_id: str | None = None,
+        org_id: str | None = None,
+        context: Mapping[str, Any] | None = None,
+    ) -> Iterator[None]:
+        """Say who is calling for all guarded calls in this block, in this thread or task only.
+
+        Inside another `acting_as`, what is not given is inherited and `context` is added to.
+        """
+        token = _caller.set(_merged(_caller.get(), Identity(agent_id, session_id, org_id, context or {})))
+        try:
+            yield
+        finally:
+            _caller.reset(token)
+
+    def close(self) -> None:
+        """Let go of the ledger; every later call is denied."""
+        self.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _denial(self, call: ToolCall, cause: str) -> Decision:
+        return Decision(call, Verdict.DENY, revision=self.policies.revision, cause=cause)
+
+    def _recorded(self, decision: Decision) -> Decision:
+        """The decision with its record; a decision that cannot be recorded is a denial."""
+        try:
+            decision.record = self._log.decision(decision)
+        except Exception as error:  # noqa: BLE001 - a full disk, a lock, a broken file: nothing runs without a record
+            cause = f"the decision could not be recorded: {error}"
+            return replace(decision, verdict=Verdict.DENY, cause=cause, record=None)
+        return decision
+
+
+def identify(call: ToolCall, caller: Identity) -> None:
+    """Put the caller's identity into the call."""
+    call.agent_id, call.session_id, call.org_id, call.context = (
+        caller.agent_id,
+        caller.session_id,
+        caller.org_id,
+        caller.context,
+    )
+
+
+def plain_call(call: ToolCall) -> None:
+    """Make a call plain data with its digests, in place.
+
+    Raises:
+        MalformedCall: parameters, context or names that no rule could be trusted to judge.
+    """
+    check_name(call.tool, "the tool's name", required=True)
+    for name in ("tool_group", "agent_id", "session_id", "org_id", "call_id"):
+        check_name(getattr(call, name), f"the call's `{name}`")
+    for name, path in (("params", "parameters"), ("context", "context")):
+        _, view = snapshot(getattr(call, name), path)
+        if type(view) is not dict:
+            refuse(path, "has to be a mapping")
+        setattr(call, name, view)
+    call.params_digest = digest(encode(call.params)).hex()
+    caller = [call.agent_id, call.session_id, call.org_id]
+    call.digest = digest(encode([call.tool, call.tool_group, *caller, call.params_digest])).hex()
+
+
+def check_name(name: Any, what: str, *, required: bool = False) -> None:
+    """A name that looks like another one (blanks, control or invisible characters) must not slip out of a policy's scope."""
+    if name is None and not required:
+        return
+    if type(name) is not str or not name:
+        refuse(what, "has to be text that is not empty")
+    if len(name) > MAX_NAME or not name.isprintable() or name != name.strip():
+        refuse(what, f"has blanks around it, unprintable characters, or more than {MAX_NAME} of them")
+
+
+def harmless(call: ToolCall) -> ToolCall:
+    """A malformed call as it can be recorded: what cannot be written down safely is left out."""
+
+    def text(value: Any) -> str | None:
+        if type(value) is str:
+            return ascii(value)[1:-1][:MAX_NAME]
+        return None if value is None else f"<{type(value).__name__}>"
+
+    caller = text(call.agent_id), text(call.session_id), text(call.org_id)
+    return ToolCall(text(call.tool) or "?", {}, text(call.tool_group), *caller, call_id=text(call.call_id) or "")
+
+
+def _merged(outer: Identity, inner: Identity) -> Identity:
+    if not isinstance(inner.context, Mapping):
+        refuse("context", f"has to be a mapping, not {kind_name(inner.context)}")
+    return Identity(
+        inner.agent_id or outer.agent_id,
+        inner.session_id or outer.session_id,
+        inner.org_id or outer.org_id,
+        {**outer.context, **inner.context} if inner.context else outer.context,
+    )
+
+
+def _open(ledger: str | Path | Store) -> Store:
+    if isinstance(ledger, (str, Path)):
+        return MemoryStore() if str(ledger) == MEMORY else SqliteStore(ledger)
+    return ledger
+
+
+def _version() -> str:
+    try:
+        return version("toolguard-embedded")
+    except PackageNotFoundError:
+        return "unknown"

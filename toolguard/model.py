@@ -1,0 +1,226 @@
+"""The nouns: what is proposed, what a rule does, what comes out, what is recorded. No behaviour beyond derived text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FINAL = "This is final for these arguments: do not repeat the same call."
+
+
+class Verdict(IntEnum):
+    """What a rule does and what comes out. Ordered: the most restrictive wins, so combining is `max()`."""
+
+    ALLOW = 0
+    FLAG = 1
+    ESCALATE = 2
+    DENY = 3
+
+    @property
+    def word(self) -> str:
+        """The verdict as policies, the ledger and the command line spell it."""
+        return self.name.lower()
+
+    def __str__(self) -> str:
+        """Same as `word`."""
+        return self.name.lower()
+
+
+@dataclass(slots=True)
+class ToolCall:
+    """A call that a model proposes. `params` is the model's and never trusted; everything else is the host program's.
+
+    `params_digest` (hex) covers the parameters; `digest` these and the tool, its group and the caller: two calls share it only
+    when they are the same call.
+    """
+
+    tool: str
+    params: Mapping[str, Any]
+    tool_group: str | None = None
+    agent_id: str | None = None
+    session_id: str | None = None
+    org_id: str | None = None
+    context: Mapping[str, Any] = field(default_factory=dict)
+    call_id: str = ""
+    params_digest: str = ""
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who is calling, as the host program knows it, and what else the host program vouches for."""
+
+    agent_id: str | None = None
+    session_id: str | None = None
+    org_id: str | None = None
+    context: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """Where people wrote the rule down, so that a reviewer can read it there."""
+
+    document_id: str
+    document_title: str | None = None
+    section: str | None = None
+    page: int | None = None
+    line: int | None = None
+    excerpt: str | None = None
+
+    def __str__(self) -> str:
+        """`doc-refund-sop §2.3: "..."`."""
+        section = f" §{self.section}" if self.section else ""
+        excerpt = f': "{self.excerpt.strip()}"' if self.excerpt else ""
+        return f"{self.document_title or self.document_id}{section}{excerpt}"
+
+
+@dataclass(frozen=True, slots=True)
+class RuleHit:
+    """A rule that fired. `indeterminate` says why it could not be evaluated, if that is why it fired."""
+
+    policy_id: str
+    policy_version: int | None
+    rule_id: str
+    rule_name: str | None
+    effect: Verdict
+    mode: str = "enforcement"
+    indeterminate: str | None = None
+    severity: str | None = None
+    suggested_response: str | None = None
+    escalate_to: str | None = None
+    timeout_minutes: int | None = None
+    citation: Citation | None = None
+
+    @property
+    def reason(self) -> str:
+        """The rule in words a person can act on."""
+        name = f"rule `{self.rule_id}`" + (f" ({self.rule_name})" if self.rule_name else "")
+        return f"{name} cannot be evaluated: {self.indeterminate}" if self.indeterminate else name
+
+
+@dataclass(frozen=True, slots=True)
+class Obligation:
+    """Something that must be done with the call or its result; one that cannot be carried out means deny."""
+
+    kind: str
+    target: str
+
+
+@dataclass(slots=True)
+class Approval:
+    """A person's answer to one escalated call."""
+
+    granted: bool
+    by: str
+    note: str | None = None
+
+
+@dataclass(slots=True)
+class Decision:
+    """The verdict on one call and everything that led to it.
+
+    `hits` are the rules that fired and count, most restrictive first; `shadow_hits` are recorded and change nothing.
+    `cause` is set where something other than a rule decided (no policy, a malformed call, a ledger that cannot be written).
+    `record` is this decision in the ledger, None while it is not there.
+    """
+
+    call: ToolCall
+    verdict: Verdict
+    hits: tuple[RuleHit, ...] = ()
+    shadow_hits: tuple[RuleHit, ...] = ()
+    revision: str = ""
+    cause: str = ""
+    obligations: tuple[Obligation, ...] = ()
+    record: Record | None = None
+
+    @property
+    def allowed(self) -> bool:
+        """Whether the tool may run now (allow or flag)."""
+        return self.verdict <= Verdict.FLAG
+
+    @property
+    def primary(self) -> RuleHit | None:
+        """The hit that decided: the first of the most restrictive ones."""
+        return self.hits[0] if self.hits else None
+
+    @property
+    def reason(self) -> str:
+        """Why, in one line."""
+        if self.cause:
+            return self.cause
+        decisive = [hit.reason for hit in self.hits if hit.effect == self.verdict]
+        return "; ".join(decisive) or "no rule fired"
+
+    def message_for_model(self, reason: str = "") -> str:
+        """What the agent may be told about a refusal."""
+        hit = self.primary
+        parts = [f"The call to `{self.call.tool}` was not carried out: {reason or self.reason}."]
+        if hit and hit.citation:
+            parts.append(f"Source: {hit.citation}.")
+        if hit and hit.suggested_response:
+            parts.append(hit.suggested_response.strip())
+        return " ".join([*parts, FINAL])
+
+    def to_dict(self) -> dict[str, Any]:
+        """The decision as JSON-able data; parameters are left out, because they may be secret."""
+        return {
+            "verdict": self.verdict.word,
+            "reason": self.reason,
+            "tool": self.call.tool,
+            "call_id": self.call.call_id,
+            "call_digest": self.call.digest,
+            "revision": self.revision,
+            "hits": [to_dict(hit) for hit in self.hits],
+            "shadow_hits": [to_dict(hit) for hit in self.shadow_hits],
+            "obligations": [to_dict(duty) for duty in self.obligations],
+            "record": self.record.seq if self.record else None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One line of the ledger: its number, the exact bytes written, and the hash that seals it and all before it."""
+
+    seq: int
+    body: bytes
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of an allowed tool: `returned`, `raised` or `closed` (a generator nobody drained), in nanoseconds."""
+
+    kind: str
+    duration: int
+    value: Any = None
+    error: BaseException | None = None
+
+
+class DecisionPoint(Protocol):
+    """What enforcement needs of whoever decides, in this process or elsewhere."""
+
+    def evaluate(self, tool: str, params: Mapping[str, Any], *, group: str | None = None) -> Decision:
+        """Judge and record one call; never raises for a verdict."""
+
+    def refuse(self, tool: str, reason: str, *, group: str | None = None) -> Decision:
+        """Record that a call was refused before it could be judged."""
+
+    def approve(self, decision: Decision) -> None:
+        """Return when a person has approved this escalated call; raise ToolDenied in every other case."""
+
+    def settle(self, decision: Decision, outcome: Outcome) -> None:
+        """Record what became of an allowed call; never raises, because the tool has already run."""
+
+
+def to_dict(value: Any) -> Any:
+    """A model dataclass as JSON-able data without its empty fields."""
+    if isinstance(value, Verdict):
+        return value.word
+    if hasattr(value, "__dataclass_fields__"):
+        pairs = ((f.name, getattr(value, f.name)) for f in fields(value))
+        return {name: to_dict(item) for name, item in pairs if item is not None}
+    return value

@@ -1,0 +1,274 @@
+"""From YAML (a file, a folder, text, a pack) or objects to policies; all of them or none, with every problem's place.
+
+Scalars follow YAML 1.2's core schema (`NO`, `on` and dates are text). The reader goes through the parser's events once, so
+that depth, size, aliases and documents are bounded before anything is built.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from toolguard.errors import PolicyError, Problem
+from toolguard.policy.document import NOT_BUILT_YET, Policy, nearest
+from toolguard.policy.messages import message_of
+
+MAX_BYTES = 1024 * 1024
+MAX_NODES = 100_000
+MAX_YAML_DEPTH = 200
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_SCALARS: tuple[tuple[re.Pattern[str], Any], ...] = (
+    (re.compile(r"~|null|Null|NULL|"), lambda _: None),
+    (re.compile(r"true|True|TRUE"), lambda _: True),
+    (re.compile(r"false|False|FALSE"), lambda _: False),
+    (re.compile(r"[-+]?[0-9]{1,4000}"), int),
+    (re.compile(r"0o[0-7]{1,64}"), lambda text: int(text, 0)),
+    (re.compile(r"0x[0-9a-fA-F]{1,64}"), lambda text: int(text, 0)),
+    (re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"), float),
+    (re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"), lambda text: float(text.lower().replace(".", ""))),
+)
+_CORE_TAGS = ("tag:yaml.org,2002:str", "!")
+
+Path_ = tuple[str | int, ...]
+Place = tuple[int | None, int | None]
+
+
+@dataclass(slots=True)
+class Document:
+    """One YAML document as plain data, with the place of every key and item."""
+
+    source: str
+    data: Any = None
+    places: dict[Path_, Place] = field(default_factory=dict)
+
+    def problem(self, message: str, path: Path_ = ()) -> Problem:
+        """A problem at the place of `path`, or of the nearest part of the document around it."""
+        while path and path not in self.places:
+            path = path[:-1]
+        line, column = self.places.get(path, (None, None))
+        return Problem(message, self.source, line, column)
+
+
+def load_policies(source: Any) -> tuple[Policy, ...]:
+    """Policies from a path, a folder of `*.yaml` and `*.yml`, YAML text (it has a line break), objects, or a list of these.
+
+    Raises:
+        PolicyError: one or more were refused; nothing is loaded.
+    """
+    problems: list[Problem] = []
+    loaded: list[tuple[Policy, Problem]] = []
+    for document in _documents(source, problems):
+        policy = document if isinstance(document, Policy) else _validate(document, problems)
+        if policy is not None:
+            origin = document.source if isinstance(document, Document) else "policy object"
+            loaded.append((policy, Problem(f"policy_id `{policy.policy_id}` is used twice", origin)))
+    seen: dict[str, Problem] = {}
+    for policy, duplicate in loaded:
+        if policy.policy_id in seen:
+            first = seen[policy.policy_id].source
+            problems.append(Problem(f"{duplicate.message}; the other is in {first}", duplicate.source))
+        seen.setdefault(policy.policy_id, duplicate)
+    if problems:
+        raise PolicyError(problems)
+    return tuple(policy for policy, _ in loaded)
+
+
+def pack_path(name: str) -> Path:
+    """The file of a starter policy shipped with the library.
+
+    Raises:
+        PolicyError: there is no pack of that name; lists those there are.
+    """
+    folder = Path(str(resources.files("toolguard"))) / "packs"
+    known = tuple(sorted(path.stem for path in folder.glob("*.yaml")))
+    if name not in known:
+        raise PolicyError([Problem(f"unknown pack `{name}`{nearest(name, known)} (packs: {', '.join(known)})", "pack")])
+    return folder / f"{name}.yaml"
+
+
+def _documents(source: Any, problems: list[Problem]) -> Iterable[Document | Policy]:
+    if isinstance(source, Policy):
+        yield source
+    elif isinstance(source, Mapping):
+        yield Document(f"policy object `{source.get('policy_id', '?')}`", dict(source))
+    elif isinstance(source, str) and "\n" in source:
+        yield from _read("policy text", source, problems)
+    elif isinstance(source, (str, Path)):
+        for path in _files(Path(source), problems):
+            text = _text_of(path, problems)
+            if text is not None:
+                yield from _read(str(path), text, problems)
+    elif isinstance(source, Iterable) and not isinstance(source, (bytes, bytearray)):
+        for each in source:
+            yield from _documents(each, problems)
+    else:
+        problems.append(Problem(f"cannot load policies from an object of type `{type(source).__name__}`", "policies"))
+
+
+def _files(path: Path, problems: list[Problem]) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    found = sorted(p for p in path.rglob("*") if p.suffix in (".yaml", ".yml") and not p.name.startswith("."))
+    if not found:
+        problems.append(Problem("the folder holds no `.yaml` or `.yml` file", str(path)))
+    return found
+
+
+def _text_of(path: Path, problems: list[Problem]) -> str | None:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            problems.append(Problem(f"the file is larger than {MAX_BYTES} bytes", str(path)))
+            return None
+        return data.decode()
+    except OSError as error:
+        hint = "; policy text given as a string has to have more than one line" if ":" in str(path) else ""
+        problems.append(Problem(f"cannot be read: {(error.strerror or str(error)).lower()}{hint}", str(path)))
+    except UnicodeDecodeError as error:
+        problems.append(Problem(f"is not UTF-8 text: byte {error.start} cannot be decoded", str(path)))
+    return None
+
+
+# -- YAML --------------------------------------------------------------------------------------------------------------
+
+
+def _place(mark: Any) -> Place:
+    """Line and column from 1, as editors count."""
+    return (mark.line + 1, mark.column + 1) if mark else (None, None)
+
+
+class _Refused(Exception):
+    def __init__(self, message: str, mark: Any) -> None:
+        super().__init__(message)
+        self.place = _place(mark)
+
+
+def _read(source: str, text: str, problems: list[Problem]) -> Iterable[Document]:
+    try:
+        yield _Reader(source, text).document()
+    except _Refused as refused:
+        problems.append(Problem(str(refused), source, *refused.place))
+    except yaml.MarkedYAMLError as error:
+        place = _place(error.problem_mark or error.context_mark)
+        problems.append(Problem(f"is not YAML: {error.problem or error.context}", source, *place))
+    except (yaml.YAMLError, ValueError) as error:
+        problems.append(Problem(f"is not YAML: {str(error).splitlines()[0]}", source))
+
+
+class _Reader:
+    """Builds one document from the parser's events, within bounds."""
+
+    def __init__(self, source: str, text: str) -> None:
+        if len(text) > MAX_BYTES:
+            raise _Refused(f"the text is longer than {MAX_BYTES} characters", None)
+        self.events = yaml.parse(text, Loader=_LOADER)
+        self.result = Document(source)
+        self.nodes = 0
+
+    def document(self) -> Document:
+        documents = 0
+        for event in self.events:
+            if isinstance(event, yaml.DocumentStartEvent):
+                documents += 1
+                if documents > 1:
+                    raise _Refused("a second document begins here; one file holds one policy", event.start_mark)
+                self.result.data = self.value(next(self.events), (), 0)
+        if documents == 0 or self.result.data is None:
+            raise _Refused("the document is empty", None)
+        return self.result
+
+    def value(self, event: Any, path: Path_, depth: int) -> Any:
+        self.nodes += 1
+        if self.nodes > MAX_NODES or depth > MAX_YAML_DEPTH:
+            bound = f"{MAX_NODES} values" if self.nodes > MAX_NODES else f"{MAX_YAML_DEPTH} levels"
+            raise _Refused(f"the document has more than {bound}", event.start_mark)
+        if isinstance(event, yaml.AliasEvent) or event.anchor:
+            raise _Refused("anchors and aliases are not part of the policy language; write the value out", event.start_mark)
+        self.places.setdefault(path, _place(event.start_mark))
+        if isinstance(event, yaml.ScalarEvent):
+            return self.scalar(event)
+        if event.tag and event.tag not in ("!", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"):
+            raise _Refused(f"the tag `{event.tag}` is not part of the policy language", event.start_mark)
+        if isinstance(event, yaml.SequenceStartEvent):
+            return self.sequence(path, depth)
+        return self.mapping(path, depth)
+
+    @property
+    def places(self) -> dict[Path_, Place]:
+        return self.result.places
+
+    def sequence(self, path: Path_, depth: int) -> list[Any]:
+        items: list[Any] = []
+        while not isinstance(event := next(self.events), yaml.SequenceEndEvent):
+            items.append(self.value(event, (*path, len(items)), depth + 1))
+        return items
+
+    def mapping(self, path: Path_, depth: int) -> dict[str, Any]:
+        items: dict[str, Any] = {}
+        while not isinstance(event := next(self.events), yaml.MappingEndEvent):
+            key = self.value(event, (*path, "?"), depth + 1) if not isinstance(event, yaml.ScalarEvent) else event.value
+            if not isinstance(key, str):
+                raise _Refused("a key has to be text", event.start_mark)
+            if key in items:
+                raise _Refused(f"the key `{key}` is used twice", event.start_mark)
+            self.places[(*path, key)] = _place(event.start_mark)
+            items[key] = self.value(next(self.events), (*path, key), depth + 1)
+        return items
+
+    def scalar(self, event: Any) -> Any:
+        if event.tag and event.tag not in _CORE_TAGS:
+            raise _Refused(f"the tag `{event.tag}` is not part of the policy language", event.start_mark)
+        if not event.implicit[0]:
+            return event.value
+        for pattern, read in _SCALARS:
+            if pattern.fullmatch(event.value):
+                return read(event.value)
+        return event.value
+
+
+# -- validation --------------------------------------------------------------------------------------------------------
+
+
+def _validate(document: Document, problems: list[Problem]) -> Policy | None:
+    if not isinstance(document.data, Mapping):
+        problems.append(document.problem("a policy has to be a mapping that begins with `policy_id:`"))
+        return None
+    unbuilt = [
+        document.problem(f"`{path[-1]}` is not supported yet; the policy is refused rather than ignored", path)
+        for path in _unbuilt(document.data, ())
+    ]
+    if unbuilt:
+        problems += unbuilt
+        return None
+    try:
+        return Policy.model_validate(document.data)
+    except ValidationError as refused:
+        for error in refused.errors(include_url=False):
+            found = message_of(error, document.data)
+            if found is not None:
+                problems.append(document.problem(found[1], found[0]))
+    except RecursionError:
+        problems.append(document.problem("conditions are nested too deep"))
+    return None
+
+
+def _unbuilt(data: Any, path: Path_) -> Iterable[Path_]:
+    """Places of the reference's classifier nodes that have no classifier behind them yet."""
+    if isinstance(data, dict):
+        for key, value in data.items():
+            if key in NOT_BUILT_YET:
+                yield (*path, key)
+            else:
+                yield from _unbuilt(value, (*path, key))
+    elif isinstance(data, list):
+        for index, value in enumerate(data):
+            yield from _unbuilt(value, (*path, index))

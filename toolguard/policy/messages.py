@@ -1,0 +1,83 @@
+"""Validation errors in the words of the policy's author: where, what is wrong, and the nearest name that would be right."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from toolguard.canonical import kind_name
+from toolguard.policy.document import FORMS, Citation, EffectConfig, Leaf, Policy, Rule, Scope, Strict, nearest
+
+Path = tuple[str | int, ...]
+
+# The model behind the mapping under a key, to suggest its keys.
+_MODELS: dict[str, type[Strict]] = {
+    "": Policy,
+    "scope": Scope,
+    "rules": Rule,
+    "effect_config": EffectConfig,
+    "citation": Citation,
+    **dict.fromkeys(("conditions", "and", "or", "not"), Leaf),
+}
+_EXPECTED = {
+    "string_type": "text",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "bool_type": "true or false",
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+}
+
+
+def message_of(error: Any, data: Any) -> tuple[Path, str] | None:
+    """(path in the document, message) of one pydantic error; None where it only repeats another one."""
+    path = _path_in(data, error["loc"])
+    key = error["loc"][-1] if error["loc"] else ""
+    kind, given = error["type"], error.get("input")
+    if kind == "extra_forbidden":
+        return path, f"unknown key `{key}`{nearest(str(key), _keys_around(path[:-1]))}"
+    if kind == "missing":
+        return path, f"the key `{key}` is missing"
+    if kind in _EXPECTED:
+        hint = f'; write "{given}" in quotes' if kind == "string_type" and isinstance(given, (int, float)) else ""
+        return path, f"`{_name(path)}` has to be {_EXPECTED[kind]}, not {kind_name(given)}{hint}"
+    if kind == "literal_error":
+        known = tuple(part.strip(" '") for part in error["ctx"]["expected"].replace(" or ", ",").split(","))
+        return path, f"`{_name(path)}` cannot be `{given}` (only {', '.join(known)}){nearest(str(given), known)}"
+    if kind in ("too_short", "string_too_short"):
+        return None if given else (path, f"`{_name(path)}` cannot be empty")
+    message = str(error.get("ctx", {}).get("error") or error["msg"])
+    return path, message if kind in (
+        "value_error",
+        "condition_form",
+    ) else f"`{_name(path)}`: {message[:1].lower()}{message[1:]}"
+
+
+def _path_in(data: Any, loc: tuple[str | int, ...]) -> Path:
+    """The part of pydantic's location that exists in the document; the tags of its unions do not."""
+    path: list[str | int] = []
+    for part, after in zip(loc, (*loc[1:], None), strict=True):
+        if isinstance(data, dict) and part in data and not (part in FORMS and after in data):
+            path.append(part)
+            data = data[str(part)]
+        elif isinstance(data, list) and isinstance(part, int):
+            path.append(part)
+            data = data[part]
+    return tuple(path)
+
+
+def _name(path: Path) -> str:
+    """The last key of a path, with an index for list items: `tool_names[0]`."""
+    names = [i for i, part in enumerate(path) if isinstance(part, str)]
+    if not names:
+        return "the policy"
+    return str(path[names[-1]]) + "".join(f"[{part}]" for part in path[names[-1] + 1 :])
+
+
+def _keys_around(path: Path) -> tuple[str, ...]:
+    names = [part for part in path if isinstance(part, str)]
+    model = _MODELS.get(names[-1] if names else "", Leaf)
+    keys = tuple(field.alias or name for name, field in model.model_fields.items())
+    return (*keys, *FORMS) if model is Leaf else keys

@@ -1,0 +1,24 @@
+"""What the guard needs of a store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from toolguard.model import Record
+
+Build = Callable[[int, bytes], Record]  # (last number, last hash) -> the record that follows; (0, 32 zero bytes) when empty
+EMPTY_HASH = bytes(32)
+
+
+class Store(Protocol):
+    """Atomic verbs. Every one of them raises StoreError when it cannot keep its promise."""
+
+    def append(self, build: Build) -> Record:
+        """Add the record that `build` makes from the last one; it is durable when this returns. Nobody else comes between."""
+
+    def scan(self, after: int = 0) -> Iterator[Record]:
+        """The records behind number `after`, in order, as they are stored."""
+
+    def close(self) -> None:
+        """Let go of files and locks; a later append raises StoreError."""

@@ -1,0 +1,193 @@
+"""The ledger in one SQLite file beside the program. Several threads and processes may share it."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from toolguard.errors import LedgerCorrupt, StoreError
+from toolguard.model import Record
+from toolguard.stores.base import EMPTY_HASH
+from toolguard.stores.lock import FileLock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from toolguard.stores.base import Build
+
+APPLICATION_ID = 0x7467_6C31  # "tgl1" in the file's header: what `file` and we know it by
+TIMEOUT = 5.0  # seconds to wait for another thread or process before giving up, which means deny
+
+SCHEMA = """
+CREATE TABLE record (
+  seq  INTEGER PRIMARY KEY,
+  body BLOB NOT NULL,
+  hash BLOB NOT NULL CHECK (length(hash) = 32)
+) STRICT;
+CREATE TRIGGER record_is_never_changed BEFORE UPDATE ON record BEGIN SELECT RAISE(ABORT, 'a record is never changed'); END;
+CREATE TRIGGER record_is_never_deleted BEFORE DELETE ON record BEGIN SELECT RAISE(ABORT, 'a record is never deleted'); END;
+"""
+
+
+@dataclass(slots=True)
+class _Handle:
+    """What belongs to one process: a forked child must not use its parent's."""
+
+    pid: int
+    mutex: threading.Lock
+    database: sqlite3.Connection
+    lock: FileLock
+
+
+class SqliteStore:
+    """See `Store`. Opens or creates the file.
+
+    Raises:
+        StoreError: the file cannot be opened or created.
+        LedgerCorrupt: it is not a ledger, or SQLite finds it damaged.
+    """
+
+    def __init__(self, path: str | Path, *, timeout: float = TIMEOUT) -> None:
+        self.path = Path(path).absolute()
+        self.timeout = timeout
+        self._closed = False
+        self._inherited: list[_Handle] = []  # never closed here: closing would drop the parent's locks
+        self._handle = self._open()
+
+    def append(self, build: Build) -> Record:
+        """See `Store`: one transaction with one sync."""
+        with self._exclusive() as database:
+            database.execute("BEGIN IMMEDIATE")
+            try:
+                last = database.execute("SELECT seq, hash FROM record ORDER BY seq DESC LIMIT 1").fetchone()
+                record = build(*(last or (0, EMPTY_HASH)))
+                database.execute("INSERT INTO record VALUES (?, ?, ?)", (record.seq, record.body, record.hash))
+                database.execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):  # the first error is the one to report; SQLite may have rolled back itself
+                    database.execute("ROLLBACK")
+                raise
+            return record
+
+    def scan(self, after: int = 0) -> Iterator[Record]:
+        """See `Store`: reads a snapshot, without holding anybody up."""
+        yield from read_records(self.path, after)
+
+    def close(self) -> None:
+        """See `Store`."""
+        self._closed = True
+        handle = self._handle
+        if handle.pid == os.getpid():
+            with handle.mutex, handle.lock.held():
+                handle.database.close()
+            handle.lock.close()
+
+    @contextmanager
+    def _exclusive(self) -> Iterator[sqlite3.Connection]:
+        """The database, with every other thread and process kept out; SQLite's errors in our words."""
+        handle = self._own_handle()
+        if not handle.mutex.acquire(timeout=self.timeout):
+            raise StoreError(f"`{self.path}` is held by another thread")
+        try:
+            self._check_file_is_ours()
+            with handle.lock.held():
+                yield handle.database
+        except sqlite3.Error as error:
+            raise store_error(self.path, error) from error
+        finally:
+            handle.mutex.release()
+
+    def _own_handle(self) -> _Handle:
+        if self._closed:
+            raise StoreError(f"the ledger `{self.path}` is closed")
+        if self._handle.pid != os.getpid():
+            self._inherited.append(self._handle)
+            self._handle = self._open()
+        return self._handle
+
+    def _check_file_is_ours(self) -> None:
+        """A ledger that was removed or replaced would take inserts that nobody ever sees."""
+        try:
+            found = self.path.stat()
+        except OSError as error:
+            raise StoreError(f"the ledger `{self.path}` is gone: {(error.strerror or '').lower()}") from None
+        if (found.st_dev, found.st_ino) != self._identity:
+            raise StoreError(f"the ledger `{self.path}` was replaced by another file while it was open")
+
+    def _open(self) -> _Handle:
+        try:
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+            lock = FileLock(self.path.with_name(self.path.name + "-lock"), self.timeout)
+        except OSError as error:
+            raise StoreError(f"cannot open the ledger `{self.path}`: {(error.strerror or str(error)).lower()}") from error
+        try:
+            with lock.held():
+                database = self._connect()
+        except sqlite3.Error as error:
+            raise store_error(self.path, error) from error
+        found = self.path.stat()
+        self._identity = (found.st_dev, found.st_ino)
+        return _Handle(os.getpid(), threading.Lock(), database, lock)
+
+    def _connect(self) -> sqlite3.Connection:
+        database = sqlite3.connect(self.path, timeout=self.timeout, isolation_level=None, check_same_thread=False)
+        (tables,) = database.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        if tables:
+            check_is_ledger(self.path, database)
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = FULL")
+        database.execute("PRAGMA trusted_schema = OFF")
+        if not tables:
+            database.executescript(f"BEGIN; PRAGMA application_id = {APPLICATION_ID}; {SCHEMA} COMMIT;")
+        return database
+
+
+def read_records(path: Path, after: int = 0) -> Iterator[Record]:
+    """The records of a ledger file, read only: nothing is created or changed, no lock is taken.
+
+    Raises:
+        StoreError: there is no such file, or it cannot be read.
+        LedgerCorrupt: it is not a ledger, or SQLite finds it damaged.
+    """
+    if not path.is_file():
+        raise StoreError(f"there is no ledger `{path}`")
+    try:
+        database = _connect_read_only(path)
+        try:
+            check_is_ledger(path, database)
+            for seq, body, digest in database.execute(
+                "SELECT seq, body, hash FROM record WHERE seq > ? ORDER BY seq", (after,)
+            ):
+                yield Record(seq, bytes(body), bytes(digest))
+        finally:
+            database.close()
+    except sqlite3.Error as error:
+        raise store_error(path, error) from error
+
+
+def _connect_read_only(path: Path) -> sqlite3.Connection:
+    uri = path.absolute().as_uri()
+    wal = path.with_name(path.name + "-wal")
+    if not wal.exists() and not os.access(path.parent, os.W_OK):
+        return sqlite3.connect(f"{uri}?immutable=1", uri=True)  # a copy on a read-only medium: nobody is writing it
+    return sqlite3.connect(f"{uri}?mode=ro", uri=True)
+
+
+def check_is_ledger(path: Path, database: sqlite3.Connection) -> None:
+    """Raise LedgerCorrupt for some other SQLite database."""
+    (found,) = database.execute("PRAGMA application_id").fetchone()
+    if found != APPLICATION_ID:
+        raise LedgerCorrupt(f"`{path}` is an SQLite database, but not a ledger")
+
+
+def store_error(path: Path, error: sqlite3.Error) -> StoreError:
+    """SQLite's error in our words: damaged files apart from everything else."""
+    name = getattr(error, "sqlite_errorname", "")
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        return LedgerCorrupt(f"`{path}` is damaged: {error}")
+    return StoreError(f"the ledger `{path}` cannot be used: {error}")
