@@ -9,7 +9,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, ValidationInfo, field_validator, model_validator
 
 from toolguard.model import Verdict
 from toolguard.operators import OPERATORS, field_operand
@@ -20,6 +20,14 @@ NOT_BUILT_YET = ("sql_classify", "path_classify", "shell_classify", "write_class
 FORMS = ("and", "or", "not", "field")
 
 Name = Annotated[str, Field(min_length=1, max_length=256)]
+
+
+class Misplaced(ValueError):
+    """A problem whose place is `below` the part that was being validated."""
+
+    def __init__(self, message: str, below: tuple[str | int, ...]) -> None:
+        super().__init__(message)
+        self.below = below
 
 
 class Strict(BaseModel):
@@ -53,7 +61,7 @@ class Leaf(Strict):
 
     field: Name
     operator: Name
-    value: Any = None
+    value: Annotated[Any, Field(validate_default=True)] = None
 
     @field_validator("field")
     @classmethod
@@ -68,16 +76,19 @@ class Leaf(Strict):
             raise ValueError(f"unknown operator `{name}`{nearest(name, tuple(OPERATORS))}")
         return name
 
-    @model_validator(mode="after")
-    def _value_fits(self) -> Self:
-        operator = OPERATORS[self.operator]
+    @field_validator("value")
+    @classmethod
+    def _value_fits_the_operator(cls, value: Any, info: ValidationInfo) -> Any:
+        operator = OPERATORS.get(info.data.get("operator", ""))
+        if operator is None:
+            return value  # the operator itself was refused
         try:
-            operator.operand(self.value)
+            operator.operand(value)
             if operator.operand is field_operand:
-                parse_field(self.value)
+                parse_field(value)
         except ValueError as wrong:
-            raise ValueError(f"the value of `{self.operator}` {wrong}") from None
-        return self
+            raise ValueError(f"the value of `{operator.name}` {wrong}") from None
+        return value
 
 
 class All(Strict):
@@ -165,15 +176,23 @@ class Policy(Strict):
     @model_validator(mode="after")
     def _rule_ids_differ(self) -> Self:
         seen: set[str] = set()
-        for rule in self.rules:
+        for index, rule in enumerate(self.rules):
             if rule.rule_id in seen:
-                raise ValueError(f"rule_id `{rule.rule_id}` is used twice")
+                raise Misplaced(f"rule_id `{rule.rule_id}` is used twice", ("rules", index, "rule_id"))
             seen.add(rule.rule_id)
         return self
 
     def canonical(self) -> dict[str, Any]:
         """The policy as plain data with every default written out: what its digest covers."""
         return self.model_dump(mode="json", by_alias=True)
+
+
+def validated(data: Any) -> tuple[Policy | None, list[Any]]:
+    """The policy that this data is, or pydantic's errors."""
+    try:
+        return Policy.model_validate(data), []
+    except ValidationError as refused:
+        return None, list(refused.errors(include_url=False))
 
 
 def nearest(word: str, known: tuple[str, ...]) -> str:

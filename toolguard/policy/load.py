@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
 
 from toolguard.errors import PolicyError, Problem
-from toolguard.policy.document import NOT_BUILT_YET, Policy, nearest
+from toolguard.policy.document import MAX_DEPTH, NOT_BUILT_YET, Policy, nearest, validated
 from toolguard.policy.messages import message_of
 
 MAX_BYTES = 1024 * 1024
@@ -242,33 +241,33 @@ def _validate(document: Document, problems: list[Problem]) -> Policy | None:
     if not isinstance(document.data, Mapping):
         problems.append(document.problem("a policy has to be a mapping that begins with `policy_id:`"))
         return None
-    unbuilt = [
-        document.problem(f"`{path[-1]}` is not supported yet; the policy is refused rather than ignored", path)
-        for path in _unbuilt(document.data, ())
-    ]
-    if unbuilt:
-        problems += unbuilt
+    refused = _refused_before_validation(document)
+    if refused:
+        problems += refused
         return None
-    try:
-        return Policy.model_validate(document.data)
-    except ValidationError as refused:
-        for error in refused.errors(include_url=False):
-            found = message_of(error, document.data)
-            if found is not None:
-                problems.append(document.problem(found[1], found[0]))
-    except RecursionError:
-        problems.append(document.problem("conditions are nested too deep"))
-    return None
+    policy, errors = validated(document.data)
+    found = (message_of(error, document.data) for error in errors)
+    problems += [document.problem(message, path) for path, message in filter(None, found)]
+    return policy
 
 
-def _unbuilt(data: Any, path: Path_) -> Iterable[Path_]:
-    """Places of the reference's classifier nodes that have no classifier behind them yet."""
-    if isinstance(data, dict):
-        for key, value in data.items():
-            if key in NOT_BUILT_YET:
-                yield (*path, key)
-            else:
-                yield from _unbuilt(value, (*path, key))
-    elif isinstance(data, list):
-        for index, value in enumerate(data):
-            yield from _unbuilt(value, (*path, index))
+def _refused_before_validation(document: Document) -> list[Problem]:
+    """What the models must not be asked about: endless or too deep data, and classifier nodes with nothing behind them yet."""
+    stack: list[tuple[Path_, Any]] = [((), document.data)]
+    unbuilt: list[Problem] = []
+    seen = 0
+    while stack:
+        path, value = stack.pop()
+        seen += 1
+        if sum(part in ("and", "or", "not") for part in path) > MAX_DEPTH:
+            return [document.problem(f"conditions are nested deeper than {MAX_DEPTH} levels", path)]
+        if seen > MAX_NODES or len(path) > MAX_YAML_DEPTH:
+            return [document.problem("the policy is too large or refers to itself", path)]
+        if isinstance(value, dict):
+            stack += [((*path, key), inner) for key, inner in value.items()]
+        elif isinstance(value, (list, tuple)):
+            stack += [((*path, index), inner) for index, inner in enumerate(value)]
+        if path and path[-1] in NOT_BUILT_YET:
+            message = f"`{path[-1]}` is not supported yet; the policy is refused rather than ignored"
+            unbuilt.append(document.problem(message, path))
+    return unbuilt

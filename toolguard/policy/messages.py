@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from toolguard.canonical import kind_name
@@ -33,7 +34,8 @@ _EXPECTED = {
 
 def message_of(error: Any, data: Any) -> tuple[Path, str] | None:
     """(path in the document, message) of one pydantic error; None where it only repeats another one."""
-    path = _path_in(data, error["loc"])
+    below = getattr(error.get("ctx", {}).get("error"), "below", ())
+    path = _path_in(data, (*error["loc"], *below))
     key = error["loc"][-1] if error["loc"] else ""
     kind, given = error["type"], error.get("input")
     if kind == "extra_forbidden":
@@ -48,20 +50,19 @@ def message_of(error: Any, data: Any) -> tuple[Path, str] | None:
         return path, f"`{_name(path)}` cannot be `{given}` (only {', '.join(known)}){nearest(str(given), known)}"
     if kind in ("too_short", "string_too_short"):
         return None if given else (path, f"`{_name(path)}` cannot be empty")
-    message = str(error.get("ctx", {}).get("error") or error["msg"])
-    return path, message if kind in (
-        "value_error",
-        "condition_form",
-    ) else f"`{_name(path)}`: {message[:1].lower()}{message[1:]}"
+    cause = error.get("ctx", {}).get("error")
+    if cause is not None or kind == "condition_form":  # said by our own validators
+        return path, str(cause or error["msg"])
+    return path, f"`{_name(path)}`: {error['msg'][:1].lower()}{error['msg'][1:]}"
 
 
-def _path_in(data: Any, loc: tuple[str | int, ...]) -> Path:
+def _path_in(data: Any, loc: tuple[Any, ...]) -> Path:
     """The part of pydantic's location that exists in the document; the tags of its unions do not."""
     path: list[str | int] = []
-    for part, after in zip(loc, (*loc[1:], None), strict=True):
+    for part, after in pairwise((*loc, None)):
         if isinstance(data, dict) and part in data and not (part in FORMS and after in data):
             path.append(part)
-            data = data[str(part)]
+            data = data[part]
         elif isinstance(data, list) and isinstance(part, int):
             path.append(part)
             data = data[part]
