@@ -3,7 +3,7 @@ import pytest
 
 from toolguard.errors import PolicyError
 from toolguard.model import ToolCall
-from toolguard.operators import OPERATORS
+from toolguard.operators import OPERATORS, quick_of
 from toolguard.policy.load import load_policies
 
 ROWS = cases("operators")
@@ -64,3 +64,17 @@ def test_a_value_that_cannot_work_is_refused_at_load(operator, value):
     rule = {"rule_id": "r", "effect": "deny", "conditions": leaf("parameters.x", operator, value)}
     with pytest.raises(PolicyError, match=operator if operator != "lt_field" else "parameter"):
         load_policies({"policy_id": "p", "rules": [rule]})
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[f"{r['operator']}-{i}" for i, r in enumerate(ROWS)])
+def test_the_quick_answer_is_the_tests_own(row):
+    operator = OPERATORS[row["operator"]]
+    test = operator.build(operator.operand(row.get("value")))
+    kind, compare, operand = quick_of(test)
+    if type(row.get("given")) is kind and "absent" not in row:
+        assert compare(row["given"], operand) == test(row["given"]) == row["answer"]
+
+
+@pytest.mark.parametrize("name", ["eq", "neq", "gt", "gte", "lt", "lte", "contains", "starts_with", "ends_with"])
+def test_the_commonest_operators_answer_quickly(name):
+    assert hasattr(OPERATORS[name].build("5"), "quick")

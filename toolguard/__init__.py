@@ -1,5 +1,6 @@
 """toolguard decides every tool call an AI agent proposes against written rules, before it runs, and records what it decided."""
 
+from toolguard.audit.verify import Report
 from toolguard.enforce import guarded
 from toolguard.errors import (
     ApprovalRefused,
@@ -11,7 +12,7 @@ from toolguard.errors import (
     ToolDenied,
     ToolGuardError,
 )
-from toolguard.guard import Guard
+from toolguard.guard import Guard, verify
 from toolguard.model import Approval, Decision, RuleHit, ToolCall, Verdict
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "LedgerCorrupt",
     "MalformedCall",
     "PolicyError",
+    "Report",
     "RuleHit",
     "StoreError",
     "ToolCall",
@@ -30,4 +32,5 @@ __all__ = [
     "ToolGuardError",
     "Verdict",
     "guarded",
+    "verify",
 ]

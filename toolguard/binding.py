@@ -43,10 +43,13 @@ class Binding:
         """(parameters to judge, injected ones), defaults applied; each keyword of `**kwargs` under its own name.
 
         Raises:
-            TypeError: as Python raises it for arguments that do not fit the signature.
-            MalformedCall: an extra keyword has the name of a declared parameter, so a rule could not tell them apart.
+            MalformedCall: the arguments do not fit the signature, or an extra keyword has the name of a declared parameter, so
+                that a rule could not tell them apart.
         """
-        params: dict[str, Any] = self._bind(*args, **kwargs)
+        try:
+            params: dict[str, Any] = self._bind(*args, **kwargs)
+        except TypeError as misfit:
+            raise MalformedCall(str(misfit)) from None
         if self._extra is not None:
             extra = params.pop(self._extra)
             twice = extra.keys() & params.keys()

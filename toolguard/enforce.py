@@ -93,6 +93,8 @@ def guarded(
     Raises:
         TypeError: at decoration, for what is not a function, or an injected name that the function does not have.
     """
+    if not all(hasattr(point, verb) for verb in ("evaluate", "refuse", "approve", "settle")):
+        raise TypeError(f"`{point!r}` does not decide anything: write `@guarded(guard)` with a Guard")
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         if isinstance(function, (staticmethod, classmethod)):

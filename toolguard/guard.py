@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import secrets
+import os
 import time
 from collections.abc import Mapping
 from contextlib import contextmanager
@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from toolguard.audit.log import Log
+from toolguard.audit.verify import Head, Report
+from toolguard.audit.verify import verify as verify_records
 from toolguard.canonical import digest, encode, kind_name, refuse, snapshot
 from toolguard.engine.compile import PolicySet
 from toolguard.engine.decide import decide
@@ -21,7 +23,7 @@ from toolguard.errors import ApprovalRefused, ApprovalUnavailable, MalformedCall
 from toolguard.model import Approval, Decision, Identity, Outcome, ToolCall, Verdict
 from toolguard.policy.load import load_policies, pack_path
 from toolguard.stores.memory import MemoryStore
-from toolguard.stores.sqlite import SqliteStore
+from toolguard.stores.sqlite import SqliteStore, read_records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,9 +49,11 @@ class Guard:
         unmatched: the verdict on a tool that no policy covers. Anything but "deny" is your explicit choice.
         approver: asked for an escalated call; True or a granted `Approval` lets it run. Without one an escalation is a denial.
         now: nanoseconds since 1970.
+        on_decision: told of every decision once it is recorded, for logs and metrics; it cannot change anything.
         new_id: makes the id of a call that comes without one.
 
     Raises:
+        ValueError: `unmatched` is no verdict.
         PolicyError: a policy was refused; nothing was loaded.
         StoreError: the ledger cannot be opened.
         LedgerCorrupt: the ledger's chain does not hold.
@@ -63,14 +67,16 @@ class Guard:
         ledger: str | Path | Store = "toolguard.db",
         unmatched: str = "deny",
         approver: Approver | None = None,
+        on_decision: Callable[[Decision], object] | None = None,
         now: Callable[[], int] = time.time_ns,
-        new_id: Callable[[], str] = lambda: secrets.token_hex(8),
+        new_id: Callable[[], str] = lambda: os.urandom(8).hex(),
     ) -> None:
         sources = [policies, *([pack_path(pack)] if pack else [])]
-        self.policies = PolicySet(load_policies(sources), Verdict[unmatched.upper()])
+        self.policies = PolicySet(load_policies(sources), _verdict(unmatched))
         self.store: Store = _open(ledger)
         self._log = Log(self.store, now)
         self._approver = approver
+        self._on_decision = on_decision
         self._new_id = new_id
         self._log.check()
         self._log.start(self.policies.revision, _version())
@@ -99,7 +105,10 @@ class Guard:
         """
         call = ToolCall(tool, params, group, call_id=call_id or self._new_id())
         try:
-            identify(call, _merged(_caller.get(), Identity(agent_id, session_id, org_id, context or {})))
+            caller = _caller.get()
+            if agent_id or session_id or org_id or context:
+                caller = _merged(caller, Identity(agent_id, session_id, org_id, context or {}))
+            identify(call, caller)
             plain_call(call)
             decision = decide(self.policies, call)
         except MalformedCall as malformed:
@@ -131,7 +140,9 @@ class Guard:
             approval = answer if isinstance(answer, Approval) else Approval(answer, by="approver")
             self._log.approval(decision, approval)
         except Exception as error:  # no answer that is known and recorded is no approval
-            raise ApprovalUnavailable(decision, f"{decision.reason}: no approval could be had: {error}") from error
+            # The model is told no more than the kind of error: its text may hold what is none of the model's business.
+            why = f"{decision.reason}: no approval could be had ({type(error).__name__})"
+            raise ApprovalUnavailable(decision, why) from error
         if approval.granted is not True:
             note = f": {approval.note}" if approval.note else ""
             raise ApprovalRefused(decision, f"{decision.reason}: refused by {approval.by}{note}")
@@ -181,8 +192,23 @@ class Guard:
             decision.record = self._log.decision(decision)
         except Exception as error:  # noqa: BLE001 - a full disk, a lock, a broken file: nothing runs without a record
             cause = f"the decision could not be recorded: {error}"
-            return replace(decision, verdict=Verdict.DENY, cause=cause, record=None)
+            decision = replace(decision, verdict=Verdict.DENY, cause=cause, record=None)
+        if self._on_decision is not None:
+            try:
+                self._on_decision(decision)
+            except Exception:
+                _logger.exception("`on_decision` failed")
         return decision
+
+
+def verify(ledger: str | Path, head: str | None = None) -> Report:
+    """Check a ledger file; `head` is a `SEQ:HASH` that was noted elsewhere. Nothing is created or changed.
+
+    Raises:
+        StoreError: there is no such ledger, or it cannot be read.
+        ValueError: `head` is not a head.
+    """
+    return verify_records(read_records(Path(ledger)), Head.parse(head) if head else None)
 
 
 def identify(call: ToolCall, caller: Identity) -> None:
@@ -201,23 +227,26 @@ def plain_call(call: ToolCall) -> None:
     Raises:
         MalformedCall: parameters, context or names that no rule could be trusted to judge.
     """
-    check_name(call.tool, "the tool's name", required=True)
-    for name in ("tool_group", "agent_id", "session_id", "org_id", "call_id"):
-        check_name(getattr(call, name), f"the call's `{name}`")
-    for name, path in (("params", "parameters"), ("context", "context")):
-        _, view = snapshot(getattr(call, name), path)
-        if type(view) is not dict:
-            refuse(path, "has to be a mapping")
-        setattr(call, name, view)
+    check_name(call.tool, "the tool's name")
+    for what in ("tool_group", "agent_id", "session_id", "org_id", "call_id"):
+        name = getattr(call, what)
+        if name is not None:
+            check_name(name, f"the call's `{what}`")
+    call.params = plain_mapping(call.params, "parameters")
+    call.context = plain_mapping(call.context, "context") if call.context else {}
     call.params_digest = digest(encode(call.params)).hex()
-    caller = [call.agent_id, call.session_id, call.org_id]
-    call.digest = digest(encode([call.tool, call.tool_group, *caller, call.params_digest])).hex()
 
 
-def check_name(name: Any, what: str, *, required: bool = False) -> None:
+def plain_mapping(value: Any, path: str) -> dict[str, Any]:
+    """A private plain view of a mapping."""
+    _, view = snapshot(value, path)
+    if type(view) is not dict:
+        refuse(path, "has to be a mapping")
+    return view
+
+
+def check_name(name: Any, what: str) -> None:
     """A name that looks like another one (blanks, control or invisible characters) must not slip out of a policy's scope."""
-    if name is None and not required:
-        return
     if type(name) is not str or not name:
         refuse(what, "has to be text that is not empty")
     if len(name) > MAX_NAME or not name.isprintable() or name != name.strip():
@@ -245,6 +274,14 @@ def _merged(outer: Identity, inner: Identity) -> Identity:
         inner.org_id or outer.org_id,
         {**outer.context, **inner.context} if inner.context else outer.context,
     )
+
+
+def _verdict(word: str) -> Verdict:
+    try:
+        return Verdict[word.upper()]
+    except (KeyError, AttributeError):
+        words = ", ".join(verdict.word for verdict in Verdict)
+        raise ValueError(f"`unmatched` cannot be `{word}` (only {words})") from None
 
 
 def _open(ledger: str | Path | Store) -> Store:

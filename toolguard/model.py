@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, fields
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Protocol
@@ -34,8 +35,7 @@ class Verdict(IntEnum):
 class ToolCall:
     """A call that a model proposes. `params` is the model's and never trusted; everything else is the host program's.
 
-    `params_digest` (hex) covers the parameters; `digest` these and the tool, its group and the caller: two calls share it only
-    when they are the same call.
+    `params_digest` (hex) covers the parameters: two calls share it only when every value, and its type, is the same.
     """
 
     tool: str
@@ -47,7 +47,6 @@ class ToolCall:
     context: Mapping[str, Any] = field(default_factory=dict)
     call_id: str = ""
     params_digest: str = ""
-    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +71,9 @@ class Citation:
     excerpt: str | None = None
 
     def __str__(self) -> str:
-        """`doc-refund-sop §2.3: "..."`."""
+        """`Refund SOP §2.3: "..."`, or with a full stop where there is no excerpt."""
         section = f" §{self.section}" if self.section else ""
-        excerpt = f': "{self.excerpt.strip()}"' if self.excerpt else ""
+        excerpt = f': "{self.excerpt.strip()}"' if self.excerpt else "."
         return f"{self.document_title or self.document_id}{section}{excerpt}"
 
 
@@ -96,10 +95,9 @@ class RuleHit:
     citation: Citation | None = None
 
     @property
-    def reason(self) -> str:
-        """The rule in words a person can act on."""
-        name = f"rule `{self.rule_id}`" + (f" ({self.rule_name})" if self.rule_name else "")
-        return f"{name} cannot be evaluated: {self.indeterminate}" if self.indeterminate else name
+    def title(self) -> str:
+        """The rule as a person calls it."""
+        return f"rule `{self.rule_id}`" + (f" ({self.rule_name})" if self.rule_name else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,19 +147,26 @@ class Decision:
 
     @property
     def reason(self) -> str:
-        """Why, in one line."""
+        """Why, in one line; rules that could not be evaluated for the same cause are named together."""
         if self.cause:
             return self.cause
-        decisive = [hit.reason for hit in self.hits if hit.effect == self.verdict]
-        return "; ".join(decisive) or "no rule fired"
+        unknown: dict[str, list[str]] = {}
+        parts = []
+        for hit in self.hits:
+            if hit.effect == self.verdict and hit.indeterminate:
+                unknown.setdefault(hit.indeterminate, []).append(hit.title)
+            elif hit.effect == self.verdict:
+                parts.append(hit.title)
+        parts += [f"{cause}, so {' and '.join(titles)} cannot be evaluated" for cause, titles in unknown.items()]
+        return "; ".join(parts) or "no rule fired"
 
     def message_for_model(self, reason: str = "") -> str:
-        """What the agent may be told about a refusal."""
+        """What the agent may be told about a refusal. `reason` replaces the decision's own."""
         hit = self.primary
         parts = [f"The call to `{self.call.tool}` was not carried out: {reason or self.reason}."]
         if hit and hit.citation:
-            parts.append(f"Source: {hit.citation}.")
-        if hit and hit.suggested_response:
+            parts.append(f"Source: {hit.citation}")
+        if hit and hit.suggested_response and not hit.indeterminate:  # it answers the rule, not arguments nobody can read
             parts.append(hit.suggested_response.strip())
         return " ".join([*parts, FINAL])
 
@@ -172,7 +177,7 @@ class Decision:
             "reason": self.reason,
             "tool": self.call.tool,
             "call_id": self.call.call_id,
-            "call_digest": self.call.digest,
+            "params_digest": self.call.params_digest,
             "revision": self.revision,
             "hits": [to_dict(hit) for hit in self.hits],
             "shadow_hits": [to_dict(hit) for hit in self.shadow_hits],
@@ -188,6 +193,12 @@ class Record:
     seq: int
     body: bytes
     hash: bytes
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """The bytes read as JSON."""
+        content: dict[str, Any] = json.loads(self.body)
+        return content
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,6 +162,19 @@ class Operator:
 OPERATORS: dict[str, Operator] = {}
 
 
+def quick(kind: type, compare: Callable[[Any, Any], Any], operand: Any) -> Callable[[Test], Test]:
+    """Note on a test that `compare(value, operand)` is its answer for values of exactly this type.
+
+    A leaf that asks it directly saves a call, which is half of what a leaf costs; the test itself answers for every value.
+    """
+
+    def note(test: Test) -> Test:
+        test.quick = (kind, compare, operand)  # type: ignore[attr-defined]
+        return test
+
+    return note
+
+
 def operator(
     name: str, operand: Callable[[Any], Any], *, if_missing: Callable[[Any], bool] | None = None
 ) -> Callable[[Callable[[Any], Test]], Callable[[Any], Test]]:
@@ -174,6 +187,15 @@ def operator(
     return register
 
 
+def quick_of(test: Test) -> tuple[type, Callable[[Any, Any], Any], Any]:
+    """What `quick` noted; for other tests a type that no value has."""
+    return getattr(test, "quick", (_NoValue, py.is_, None))
+
+
+class _NoValue:
+    pass
+
+
 @operator("eq", scalar)
 def eq(expected: Any) -> Test:
     """The same value. A number equals a number or text that spells it; text equals text; null equals nothing."""
@@ -183,6 +205,7 @@ def eq(expected: Any) -> Test:
         return _same_kind(str, expected)
     exact, approximate = _exact(expected)
 
+    @quick(int, py.eq, exact)
     def test(value: Any) -> bool:
         if type(value) is float:
             return value == approximate
@@ -192,6 +215,7 @@ def eq(expected: Any) -> Test:
 
 
 def _same_kind(kind: type, expected: Any) -> Test:
+    @quick(kind, py.eq, expected)
     def test(value: Any) -> bool:
         if type(value) is kind:
             return value == expected  # type: ignore[no-any-return]
@@ -205,7 +229,9 @@ def _same_kind(kind: type, expected: Any) -> Test:
 @operator("neq", scalar)
 def neq(expected: Any) -> Test:
     """Not the same value."""
-    return negate(eq(expected))
+    equal = eq(expected)
+    kind, _, operand = quick_of(equal)
+    return quick(kind, py.ne, operand)(negate(equal))
 
 
 @operator("gt", number_operand)
@@ -213,9 +239,8 @@ def gt(limit: Any) -> Test:
     """A number greater than this one."""
     exact, approximate = _exact(limit)
 
+    @quick(int, py.gt, exact)
     def test(value: Any) -> bool:
-        if type(value) is int:
-            return value > exact
         found = number(value)
         return found > (approximate if type(found) is float else exact)
 
@@ -227,9 +252,8 @@ def lt(limit: Any) -> Test:
     """A number less than this one."""
     exact, approximate = _exact(limit)
 
+    @quick(int, py.lt, exact)
     def test(value: Any) -> bool:
-        if type(value) is int:
-            return value < exact
         found = number(value)
         return found < (approximate if type(found) is float else exact)
 
@@ -239,13 +263,13 @@ def lt(limit: Any) -> Test:
 @operator("gte", number_operand)
 def gte(limit: Any) -> Test:
     """A number greater than or equal to this one."""
-    return negate(lt(limit))
+    return quick(int, py.ge, _exact(limit)[0])(negate(lt(limit)))
 
 
 @operator("lte", number_operand)
 def lte(limit: Any) -> Test:
     """A number less than or equal to this one."""
-    return negate(gt(limit))
+    return quick(int, py.le, _exact(limit)[0])(negate(gt(limit)))
 
 
 @operator("in", scalars)
@@ -270,9 +294,8 @@ def not_in(expected: list[Any]) -> Test:
 def contains(part: str) -> Test:
     """Text with this part in it, or a list with such a text in it."""
 
+    @quick(str, py.contains, part)
     def test(value: Any) -> bool:
-        if type(value) is str:
-            return part in value
         return in_items(value) if type(value) is list else part in text(value)
 
     def in_items(items: list[Any]) -> bool:
@@ -296,13 +319,13 @@ def not_contains(part: str) -> Test:
 @operator("starts_with", text_operand)
 def starts_with(prefix: str) -> Test:
     """Text that begins with this one."""
-    return lambda value: text(value).startswith(prefix)
+    return quick(str, str.startswith, prefix)(lambda value: text(value).startswith(prefix))
 
 
 @operator("ends_with", text_operand)
 def ends_with(suffix: str) -> Test:
     """Text that ends with this one."""
-    return lambda value: text(value).endswith(suffix)
+    return quick(str, str.endswith, suffix)(lambda value: text(value).endswith(suffix))
 
 
 @operator("regex", pattern)

@@ -58,7 +58,6 @@ class Log:
                     "org_id": call.org_id,
                     "context": call.context,
                     "params_digest": call.params_digest,
-                    "digest": call.digest,
                 },
                 "hits": [_hit_as_dict(hit) for hit in decision.hits],
                 "shadow_hits": [_hit_as_dict(hit) for hit in decision.shadow_hits],
@@ -73,13 +72,16 @@ class Log:
         return self._append("approval", {**_about(decision), **to_dict(approval)})
 
     def outcome(self, decision: Decision, outcome: Outcome) -> Record:
-        """What became of an allowed call; an error is recorded by its type, because its text may hold parameters."""
+        """What became of an allowed call; an error is recorded by its type, because its text may hold parameters.
+
+        It survives the process at once and a power loss with the next durable record: an outcome that is lost reads as unknown.
+        """
         error = type(outcome.error).__name__ if outcome.error is not None else None
         content = {"outcome": outcome.kind, "error": error, "duration": outcome.duration}
-        return self._append("outcome", {**_about(decision), **content})
+        return self._append("outcome", {**_about(decision), **content}, durable=False)
 
-    def _append(self, kind: str, content: dict[str, Any]) -> Record:
-        return self.store.append(lambda seq, last: link(seq, last, kind, self.now(), content))
+    def _append(self, kind: str, content: dict[str, Any], *, durable: bool = True) -> Record:
+        return self.store.append(lambda seq, last: link(seq, last, kind, self.now(), content), durable=durable)
 
 
 def _about(decision: Decision) -> dict[str, Any]:

@@ -5,7 +5,8 @@ Exit codes: 0, or 1 if anything in it did not go as it should.
 
 from __future__ import annotations
 
-import runpy
+import importlib
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,14 +20,18 @@ _PLACES = (_PACKAGE / "_demo" / "refunds", _PACKAGE.parent / "examples" / "refun
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Nothing to say."""
-    parser.add_argument("--keep", metavar="FOLDER", help="leave the database and the ledger there afterwards")
+    """Where to leave the files."""
+    parser.add_argument("--keep", metavar="FOLDER", help="leave the database and the ledgers there; it has to be new or empty")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run `examples/refunds/demo.py`."""
+    """Run `examples/refunds/demo.py`, which is a script of its own: its siblings are imported by their plain names."""
     for place in _PLACES:
         if (place / "demo.py").is_file():
-            main = runpy.run_path(str(place / "demo.py"), run_name="toolguard_demo")["main"]
-            return int(main(keep=args.keep, as_json=args.json))
+            sys.path.insert(0, str(place))
+            try:
+                demo = importlib.import_module("demo")
+            finally:
+                sys.path.remove(str(place))
+            return int(demo.main(keep=args.keep, as_json=args.json))
     raise UsageError("the example `refunds` is not installed; it lies in the source distribution")

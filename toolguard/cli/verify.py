@@ -9,12 +9,10 @@ Exit codes: 0 intact, 5 not intact, 1 the file cannot be read.
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toolguard.audit.verify import Head, verify
 from toolguard.cli.terminal import OK, VERIFICATION_FAILED, UsageError, paint, print_json
-from toolguard.stores.sqlite import read_records
+from toolguard.guard import verify
 
 if TYPE_CHECKING:
     import argparse
@@ -29,10 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Follow the chain and report."""
     try:
-        noted = Head.parse(args.head) if args.head else None
+        report = verify(args.ledger, args.head)
     except ValueError as error:
         raise UsageError(str(error)) from None
-    report = verify(read_records(Path(args.ledger)), noted)
     if args.json:
         print_json(asdict(report))
     elif report.intact:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from toolguard.canonical import kind_name
 from toolguard.errors import Indeterminate, Missing
 from toolguard.logic import any_of
-from toolguard.operators import number
+from toolguard.operators import number, quick_of
 from toolguard.policy.fields import EVERY, Field
 
 if TYPE_CHECKING:
@@ -61,14 +61,17 @@ def test_of(field: Field, ask: Test) -> Test:
 
 
 def _test_of_parameter(field: Field, ask: Test) -> Test:
-    """The commonest case without a call in between: it is most of what a decision costs."""
+    """The commonest case without calls in between: it is most of what a decision costs."""
     (name,), text = field.steps, field.text
+    kind, compare, operand = quick_of(ask)
 
     def test(call: ToolCall) -> bool:
         try:
             value = call.params[name]  # type: ignore[index]
         except KeyError:
             raise Missing("is missing", text) from None
+        if type(value) is kind:
+            return compare(value, operand)  # type: ignore[no-any-return]
         try:
             return ask(value)
         except Indeterminate as unknown:

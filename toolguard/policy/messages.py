@@ -60,10 +60,8 @@ def _path_in(data: Any, loc: tuple[Any, ...]) -> Path:
     """The part of pydantic's location that exists in the document; the tags of its unions do not."""
     path: list[str | int] = []
     for part, after in pairwise((*loc, None)):
-        if isinstance(data, dict) and part in data and not (part in FORMS and after in data):
-            path.append(part)
-            data = data[part]
-        elif isinstance(data, list) and isinstance(part, int):
+        is_tag = isinstance(data, dict) and (part not in data or (part in FORMS and after in data))
+        if isinstance(data, (dict, list)) and not is_tag:
             path.append(part)
             data = data[part]
     return tuple(path)

@@ -14,8 +14,11 @@ EMPTY_HASH = bytes(32)
 class Store(Protocol):
     """Atomic verbs. Every one of them raises StoreError when it cannot keep its promise."""
 
-    def append(self, build: Build) -> Record:
-        """Add the record that `build` makes from the last one; it is durable when this returns. Nobody else comes between."""
+    def append(self, build: Build, *, durable: bool = True) -> Record:
+        """Add the record that `build` makes from the last one. Nobody else comes between; `build` may be asked twice.
+
+        When this returns the record survives the end of the process, and a power loss if it is `durable`.
+        """
 
     def scan(self, after: int = 0) -> Iterator[Record]:
         """The records behind number `after`, in order, as they are stored."""

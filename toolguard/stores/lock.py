@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from toolguard.errors import StoreError
@@ -19,7 +18,6 @@ except ImportError:  # Windows: SQLite's own locks have to do
     fcntl = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 STEP = 0.0005  # seconds between two tries
@@ -33,29 +31,35 @@ class FileLock:
         self.timeout = timeout
         self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
 
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """Hold the lock for the block.
+    def acquire(self) -> None:
+        """Wait for the lock.
 
         Raises:
             StoreError: another process has held it for `timeout` seconds.
         """
         if fcntl is None:  # type: ignore[unreachable,unused-ignore] # it is None on Windows
-            yield  # type: ignore[unreachable,unused-ignore]
-            return
+            return  # type: ignore[unreachable,unused-ignore]
         end = time.monotonic() + self.timeout
         while True:
             try:
                 fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
             except BlockingIOError:
                 if time.monotonic() > end:
                     raise StoreError(f"`{self.path}` is locked by another process") from None
                 time.sleep(STEP)
-        try:
-            yield
-        finally:
+            else:
+                return
+
+    def release(self) -> None:
+        """Give the lock back."""
+        if fcntl is not None:
             fcntl.flock(self.descriptor, fcntl.LOCK_UN)
+
+    def __enter__(self) -> None:
+        self.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
 
     def close(self) -> None:
         """Give the descriptor back."""

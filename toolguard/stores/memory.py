@@ -23,8 +23,8 @@ class MemoryStore:
         self._lock = threading.Lock()
         self._closed = False
 
-    def append(self, build: Build) -> Record:
-        """See `Store`; durable here means until the process ends."""
+    def append(self, build: Build, *, durable: bool = True) -> Record:  # noqa: ARG002 - as durable as it gets
+        """See `Store`; here a record lives until the process ends."""
         with self._lock:
             if self._closed:
                 raise StoreError("the ledger is closed")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,6 +41,28 @@ class _Handle:
     mutex: threading.Lock
     database: sqlite3.Connection
     lock: FileLock
+    last: tuple[int, bytes] = (0, EMPTY_HASH)  # the end of the chain as this process knows it
+    syncing: bool = True
+
+    def insert(self, build: Build, *, durable: bool) -> Record:
+        """Add one record; with the mutex and the lock held."""
+        if durable != self.syncing:
+            self.database.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            self.syncing = durable
+        try:
+            return self._insert(build(*self.last))
+        except sqlite3.IntegrityError:  # the number is taken: another process has written since
+            self.last = self._read_last()
+            return self._insert(build(*self.last))
+
+    def _insert(self, record: Record) -> Record:
+        self.database.execute("INSERT INTO record VALUES (?, ?, ?)", (record.seq, record.body, record.hash))
+        self.last = (record.seq, record.hash)
+        return record
+
+    def _read_last(self) -> tuple[int, bytes]:
+        row = self.database.execute("SELECT seq, hash FROM record ORDER BY seq DESC LIMIT 1").fetchone()
+        return row or (0, EMPTY_HASH)
 
 
 class SqliteStore:
@@ -55,24 +76,24 @@ class SqliteStore:
     def __init__(self, path: str | Path, *, timeout: float = TIMEOUT) -> None:
         self.path = Path(path).absolute()
         self.timeout = timeout
+        self._file = str(self.path)
         self._closed = False
         self._inherited: list[_Handle] = []  # never closed here: closing would drop the parent's locks
         self._handle = self._open()
 
-    def append(self, build: Build) -> Record:
-        """See `Store`: one transaction with one sync."""
-        with self._exclusive() as database:
-            database.execute("BEGIN IMMEDIATE")
-            try:
-                last = database.execute("SELECT seq, hash FROM record ORDER BY seq DESC LIMIT 1").fetchone()
-                record = build(*(last or (0, EMPTY_HASH)))
-                database.execute("INSERT INTO record VALUES (?, ?, ?)", (record.seq, record.body, record.hash))
-                database.execute("COMMIT")
-            except BaseException:
-                with suppress(sqlite3.Error):  # the first error is the one to report; SQLite may have rolled back itself
-                    database.execute("ROLLBACK")
-                raise
-            return record
+    def append(self, build: Build, *, durable: bool = True) -> Record:
+        """See `Store`: one transaction, with one sync if it is to be durable."""
+        handle = self._own_handle()
+        if not handle.mutex.acquire(timeout=self.timeout):
+            raise StoreError(f"`{self.path}` is held by another thread")
+        try:
+            self._check_file_is_ours()
+            with handle.lock:
+                return handle.insert(build, durable=durable)
+        except sqlite3.Error as error:
+            raise store_error(self.path, error) from error
+        finally:
+            handle.mutex.release()
 
     def scan(self, after: int = 0) -> Iterator[Record]:
         """See `Store`: reads a snapshot, without holding anybody up."""
@@ -83,24 +104,9 @@ class SqliteStore:
         self._closed = True
         handle = self._handle
         if handle.pid == os.getpid():
-            with handle.mutex, handle.lock.held():
+            with handle.mutex, handle.lock:
                 handle.database.close()
             handle.lock.close()
-
-    @contextmanager
-    def _exclusive(self) -> Iterator[sqlite3.Connection]:
-        """The database, with every other thread and process kept out; SQLite's errors in our words."""
-        handle = self._own_handle()
-        if not handle.mutex.acquire(timeout=self.timeout):
-            raise StoreError(f"`{self.path}` is held by another thread")
-        try:
-            self._check_file_is_ours()
-            with handle.lock.held():
-                yield handle.database
-        except sqlite3.Error as error:
-            raise store_error(self.path, error) from error
-        finally:
-            handle.mutex.release()
 
     def _own_handle(self) -> _Handle:
         if self._closed:
@@ -113,7 +119,7 @@ class SqliteStore:
     def _check_file_is_ours(self) -> None:
         """A ledger that was removed or replaced would take inserts that nobody ever sees."""
         try:
-            found = self.path.stat()
+            found = os.stat(self._file)  # noqa: PTH116 - once a call
         except OSError as error:
             raise StoreError(f"the ledger `{self.path}` is gone: {(error.strerror or '').lower()}") from None
         if (found.st_dev, found.st_ino) != self._identity:
@@ -126,7 +132,7 @@ class SqliteStore:
         except OSError as error:
             raise StoreError(f"cannot open the ledger `{self.path}`: {(error.strerror or str(error)).lower()}") from error
         try:
-            with lock.held():
+            with lock:
                 database = self._connect()
         except sqlite3.Error as error:
             raise store_error(self.path, error) from error
@@ -171,11 +177,9 @@ def read_records(path: Path, after: int = 0) -> Iterator[Record]:
 
 
 def _connect_read_only(path: Path) -> sqlite3.Connection:
-    uri = path.absolute().as_uri()
-    wal = path.with_name(path.name + "-wal")
-    if not wal.exists() and not os.access(path.parent, os.W_OK):
-        return sqlite3.connect(f"{uri}?immutable=1", uri=True)  # a copy on a read-only medium: nobody is writing it
-    return sqlite3.connect(f"{uri}?mode=ro", uri=True)
+    # Without a write-ahead log nobody has it open, and SQLite must not create one beside a piece of evidence.
+    mode = "mode=ro" if path.with_name(path.name + "-wal").exists() else "immutable=1"
+    return sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True)
 
 
 def check_is_ledger(path: Path, database: sqlite3.Connection) -> None:

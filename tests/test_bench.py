@@ -1,0 +1,72 @@
+"""The benchmarks run and check both sides before they time them. What they measure is for people to judge, not for tests."""
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+# A part of each row's name, and what has to have been checked before it was timed.
+EXPECTED = [
+    ("1 threshold rule", ["amount 100: allow", "amount 900: deny"]),
+    ("the rule fires", ["amount 100: allow", "amount 900: deny"]),
+    ("bare `amount`", ["amount 100: allow", "amount 900: deny"]),
+    ("10,000 policies", ["policies: [10001, 1]", "amount 100: allow", "amount 900: deny"]),
+    ("every leaf asked", ["amount 100 in EUR: allow", "amount 900 in EUR: deny", "word19 of silver: deny"]),
+    ("settled by first leaves", ["amount 100 in EUR: allow", "amount 900 in EUR: deny", "word19 of silver: deny"]),
+    ("bare durable inserts", ["amount 100: allow", "amount 900: deny", "bare inserts are WAL, synced in full: ('wal', 2)"]),
+    (
+        "1 bare insert of all its bytes",
+        ["amount 100: allow", "amount 900: deny", "bare inserts are WAL, synced in full: ('wal', 2)"],
+    ),
+    ("guard.evaluate()", ["amount 100: allow", "amount 900: deny", "bare inserts are WAL, synced in full: ('wal', 2)"]),
+    ("import toolguard", ["loaded of sqlglot, bashlex, re2: none"]),
+    ("BaseModel", ["loaded of sqlglot, bashlex, re2: none"]),
+    ("what @guarded adds", ["amount 100: 100", "amount 900: deny"]),
+    ("Signature.bind", ["amount 100: 100", "amount 900: deny"]),
+]
+
+
+def run(*options):
+    command = [sys.executable, "-m", "bench", "--quick", *options]
+    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return json.loads(run("--json"))["rows"]
+
+
+def test_nothing_is_broken(rows):
+    assert not [row for row in rows if "broken" in row]
+
+
+def test_every_row_is_there(rows):
+    assert len(rows) == len(EXPECTED)
+    assert all(name in row["what"] for (name, _), row in zip(EXPECTED, rows, strict=True))
+
+
+def test_ratios_are_positive_and_finite(rows):
+    figures = [row[name] for row in rows for name in ("low", "ratio", "high")]
+    assert all(math.isfinite(figure) and figure > 0 for figure in figures)
+    assert all(row["low"] <= row["ratio"] <= row["high"] for row in rows)
+
+
+@pytest.mark.parametrize("at", range(len(EXPECTED)), ids=[name for name, _ in EXPECTED])
+def test_both_sides_were_checked(rows, at):
+    assert set(EXPECTED[at][1]) <= set(rows[at]["checks"])
+
+
+def test_a_verdict_goes_with_a_target(rows):
+    assert all((row["verdict"] in ("ok", "over")) == bool(row["target"]) for row in rows)
+
+
+def test_nothing_is_left_behind(rows):
+    assert rows
+    assert not list(ROOT.glob(".bench-*"))
