@@ -1,20 +1,28 @@
 """Random policies and calls over a small vocabulary, so that rules really meet calls."""
 
+from conftest import leaf
 from hypothesis import strategies as st
 
 from toolguard.model import ToolCall
 
-FIELDS = st.sampled_from(["amount", "parameters.tier", "parameters.order.total", "parameters.items[*].n", "context.env", "agent_id"])
+FIELDS = st.sampled_from(
+    ["amount", "parameters.tier", "parameters.order.total", "parameters.items[*].n", "context.env", "agent_id"]
+)
 SCALARS = st.one_of(
     st.integers(-10, 10),
     st.sampled_from([0.5, "gold", "silver", "5", "x y", "", True, False, None]),
     st.floats(-10, 10, allow_nan=False),
 )
 LEAVES = st.one_of(
-    st.builds(lambda f, o, v: leaf(f, o, v), FIELDS, st.sampled_from(["gt", "gte", "lt", "lte"]), st.integers(-10, 10)),
-    st.builds(lambda f, o, v: leaf(f, o, v), FIELDS, st.sampled_from(["eq", "neq"]), st.sampled_from([5, "gold", True, 0.5])),
-    st.builds(lambda f, o, v: leaf(f, o, v), FIELDS, st.sampled_from(["in", "not_in"]), st.just(["gold", 5, "env"])),
-    st.builds(lambda f, o, v: leaf(f, o, v), FIELDS, st.sampled_from(["contains", "not_contains", "starts_with", "regex"]), st.just("g")),
+    st.builds(leaf, FIELDS, st.sampled_from(["gt", "gte", "lt", "lte"]), st.integers(-10, 10)),
+    st.builds(leaf, FIELDS, st.sampled_from(["eq", "neq"]), st.sampled_from([5, "gold", True, 0.5])),
+    st.builds(leaf, FIELDS, st.sampled_from(["in", "not_in"]), st.just(["gold", 5, "env"])),
+    st.builds(
+        leaf,
+        FIELDS,
+        st.sampled_from(["contains", "not_contains", "starts_with", "regex"]),
+        st.just("g"),
+    ),
     st.builds(lambda f, g: leaf(f, "gt_field", g), FIELDS, st.sampled_from(["amount", "parameters.order.total"])),
     st.builds(lambda f, v: leaf(f, "exists", v), FIELDS, st.booleans()),
 )
@@ -45,10 +53,6 @@ CALLS = st.builds(
     st.sampled_from([None, "gold", 5]),
     st.sampled_from([None, "gold"]),
 )
-
-
-def leaf(field, operator, value):
-    return {"field": field, "operator": operator, "value": value}
 
 
 def numbered(rules):

@@ -1,8 +1,9 @@
 import dataclasses
 import enum
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import PurePosixPath
+from typing import ClassVar
 from uuid import UUID
 
 import pytest
@@ -24,7 +25,9 @@ SCALARS = st.one_of(
 )
 VALUES = st.recursive(
     SCALARS,
-    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner, max_size=4)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4), st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner, max_size=4)
+    ),
     max_leaves=12,
 )
 
@@ -91,7 +94,7 @@ class Markup(str):
 
 READABLE = [
     (Colour.RED, "red"),
-    (datetime(2026, 1, 2, 3, 4, tzinfo=timezone.utc), "2026-01-02T03:04:00+00:00"),
+    (datetime(2026, 1, 2, 3, 4, tzinfo=UTC), "2026-01-02T03:04:00+00:00"),
     (date(2026, 1, 2), "2026-01-02"),
     (timedelta(hours=1), "1:00:00"),
     (UUID(int=5), "00000000-0000-0000-0000-000000000005"),
@@ -134,9 +137,9 @@ def endless():
 
 
 class Stubborn:
-    __dataclass_fields__ = {}  # looks like a dataclass, and cannot be copied
+    __dataclass_fields__: ClassVar = {}  # looks like a dataclass, and cannot be copied
 
-    def __deepcopy__(self, memo):
+    def __deepcopy__(self, _):
         raise RuntimeError("no")
 
 

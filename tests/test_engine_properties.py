@@ -103,7 +103,7 @@ def test_sync_and_async_agree(rules, params):
         yield kwargs
 
     async def drained():
-        return [item async for item in async_generator(**params)][0]
+        return await anext(async_generator(**params))
 
     def result(run):
         try:

@@ -1,9 +1,9 @@
-
 import pytest
 from conftest import cases, leaf, policy, rule
 
 from toolguard import Guard, PolicyError
 from toolguard.engine.compile import PolicySet
+from toolguard.model import ToolCall
 from toolguard.policy.document import Policy
 from toolguard.policy.load import MAX_BYTES, load_policies, pack_path
 
@@ -94,7 +94,8 @@ def test_an_empty_folder_and_a_folder_in_place_of_a_file(tmp_path):
 
 
 BOMBS = {
-    "billion laughs": "a: &a [x, x]\n" + "".join(f"{c}: &{c} [*{p}, *{p}]\n" for p, c in zip("abcdefgh", "bcdefghi", strict=True)),
+    "billion laughs": "a: &a [x, x]\n"
+    + "".join(f"{c}: &{c} [*{p}, *{p}]\n" for p, c in zip("abcdefgh", "bcdefghi", strict=True)),
     "deep flow": "[" * 100_000 + "\n",
     "deep block": "".join("  " * i + "a:\n" for i in range(400)),
     "many keys": "".join(f"k{i}: 1\n" for i in range(200_000))[: MAX_BYTES - 1] + "\n",
@@ -168,7 +169,5 @@ def test_the_revision_covers_what_decides():
 
 def test_ten_thousand_policies_do_not_make_one_tool_slower_to_find():
     policies = [policy([rule(leaf("amount", "gt", 5))], f"p{i}", scope={"tool_names": [f"tool_{i}"]}) for i in range(10_000)]
-    from toolguard.model import ToolCall
-
     plan = PolicySet(policies).plan_for(ToolCall("TOOL_77", {}))
     assert [r.hit.policy_id for r in plan.rules] == ["p77"]

@@ -1,5 +1,5 @@
-from conftest import answer, cases, leaf
 import pytest
+from conftest import answer, cases, leaf
 
 from toolguard.errors import PolicyError
 from toolguard.model import ToolCall

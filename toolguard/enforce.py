@@ -6,7 +6,6 @@ generator) carry the steps out. Nothing about the decision is written twice.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import functools
 import inspect
@@ -213,6 +212,8 @@ def _next(flow: Generator[Step, Any, Outcome], answer: Any) -> Step | Outcome:
 
 async def _off_the_loop(do: Callable[[], Any]) -> Any:
     """Work that may wait, without holding up the event loop (asyncio's; under another one it is done here)."""
+    import asyncio  # noqa: PLC0415 - a program without coroutines does not pay for it
+
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -86,7 +86,7 @@ def verify(records: Iterable[Record], noted: Head | None = None) -> Report:
 
 def _report(finding: Finding, count: int, last: bytes, before: bytes) -> Report:
     """What holds is what lies before the finding: all `count` records seen, or all but the last of them."""
-    trusted, head = (count, last) if finding.seq > count else (count - 1, before)
+    trusted, head = (count, last) if finding.seq > count else (max(0, count - 1), before)
     return Report(intact=False, trusted=trusted, head=str(Head(trusted, head.hex())), finding=finding)
 
 
@@ -96,6 +96,8 @@ def _examine(record: Record, expected: int, last: bytes, before: bytes) -> Findi
         if expected == 1:
             return Finding("truncated head", 1, f"the ledger begins with record {record.seq}")
         return Finding("deleted", expected, f"record {record.seq} follows record {expected - 1}")
+    if record.seq < expected:
+        return Finding("inserted", record.seq, f"it stands where record {expected} should")
     if seal(record.body) != record.hash:
         return Finding("altered", record.seq, "its bytes do not have the hash they were sealed with")
     body = _parse(record.body)

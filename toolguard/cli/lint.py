@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toolguard.cli.terminal import OK, POLICY_REFUSED, paint, print_json
+from toolguard.cli.terminal import OK, POLICY_REFUSED, counted, paint, print_json
 from toolguard.errors import PolicyError
 from toolguard.policy.load import load_policies
 
@@ -36,5 +36,5 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json({"ok": True, "policies": len(policies), "rules": rules, "problems": []})
     else:
-        print(f"{paint('ok', 'good')}: {len(policies)} policies with {rules} rules")
+        print(f"{paint('ok', 'good')}: {counted(len(policies), 'policy', 'policies')} with {counted(rules, 'rule', 'rules')}")
     return OK

@@ -33,6 +33,11 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=True))
 
 
+def counted(number: int, one: str, many: str) -> str:
+    """`1 rule`, `2 rules`."""
+    return f"{number} {one if number == 1 else many}"
+
+
 def describe(decision: Decision) -> list[str]:
     """A decision in lines for a person: verdict and reason, then what the deciding rule says."""
     lines = [f"{paint(decision.verdict.word.upper().ljust(8), decision.verdict.word)} {decision.reason}"]

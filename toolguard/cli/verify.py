@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from toolguard.cli.terminal import OK, VERIFICATION_FAILED, UsageError, paint, print_json
+from toolguard.cli.terminal import OK, VERIFICATION_FAILED, UsageError, counted, paint, print_json
 from toolguard.guard import verify
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json(asdict(report))
     elif report.intact:
-        print(f"{paint('intact', 'good')}: {report.trusted} records; head {report.head}")
+        print(f"{paint('intact', 'good')}: {counted(report.trusted, 'record', 'records')}; head {report.head}")
     else:
         print(f"{paint('NOT INTACT', 'bad')}: {report.finding}")
-        print(f"the first {report.trusted} records hold" if report.trusted else "no record holds")
+        print(f"before it {counted(report.trusted, 'record holds', 'records hold')}")
     return OK if report.intact else VERIFICATION_FAILED

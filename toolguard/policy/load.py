@@ -76,7 +76,7 @@ def load_policies(source: Any) -> tuple[Policy, ...]:
             problems.append(Problem(f"{duplicate.message}; the other is in {first}", duplicate.source))
         seen.setdefault(policy.policy_id, duplicate)
     if problems:
-        raise PolicyError(problems)
+        raise PolicyError(sorted(problems, key=lambda p: (p.source, p.line or 0, p.column or 0)))
     return tuple(policy for policy, _ in loaded)
 
 

@@ -20,8 +20,8 @@ class Store(Protocol):
         When this returns the record survives the end of the process, and a power loss if it is `durable`.
         """
 
-    def scan(self, after: int = 0) -> Iterator[Record]:
-        """The records behind number `after`, in order, as they are stored."""
+    def scan(self, after: int | None = None) -> Iterator[Record]:
+        """All records, or those behind number `after`, in order, as they are stored."""
 
     def close(self) -> None:
         """Let go of files and locks; a later append raises StoreError."""

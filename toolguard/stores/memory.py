@@ -33,7 +33,7 @@ class MemoryStore:
             self._records.append(record)
             return record
 
-    def scan(self, after: int = 0) -> Iterator[Record]:
+    def scan(self, after: int | None = None) -> Iterator[Record]:
         """See `Store`."""
         yield from self._records[after:]
 

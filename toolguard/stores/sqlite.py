@@ -90,20 +90,20 @@ class SqliteStore:
             self._check_file_is_ours()
             with handle.lock:
                 return handle.insert(build, durable=durable)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise store_error(self.path, error) from error
         finally:
             handle.mutex.release()
 
-    def scan(self, after: int = 0) -> Iterator[Record]:
+    def scan(self, after: int | None = None) -> Iterator[Record]:
         """See `Store`: reads a snapshot, without holding anybody up."""
         yield from read_records(self.path, after)
 
     def close(self) -> None:
         """See `Store`."""
+        handle, closed = self._handle, self._closed
         self._closed = True
-        handle = self._handle
-        if handle.pid == os.getpid():
+        if not closed and handle.pid == os.getpid():
             with handle.mutex, handle.lock:
                 handle.database.close()
             handle.lock.close()
@@ -153,7 +153,7 @@ class SqliteStore:
         return database
 
 
-def read_records(path: Path, after: int = 0) -> Iterator[Record]:
+def read_records(path: Path, after: int | None = None) -> Iterator[Record]:
     """The records of a ledger file, read only: nothing is created or changed, no lock is taken.
 
     Raises:
@@ -166,10 +166,13 @@ def read_records(path: Path, after: int = 0) -> Iterator[Record]:
         database = _connect_read_only(path)
         try:
             check_is_ledger(path, database)
+            start = -(2**63) if after is None else after + 1
             for seq, body, digest in database.execute(
-                "SELECT seq, body, hash FROM record WHERE seq > ? ORDER BY seq", (after,)
+                "SELECT seq, body, hash FROM record WHERE seq >= ? ORDER BY seq", (start,)
             ):
-                yield Record(seq, bytes(body), bytes(digest))
+                if (type(seq), type(body), type(digest)) != (int, bytes, bytes):
+                    raise LedgerCorrupt(f"`{path}` is damaged: record {seq} is not stored as bytes")
+                yield Record(seq, body, digest)
         finally:
             database.close()
     except sqlite3.Error as error:
@@ -189,8 +192,8 @@ def check_is_ledger(path: Path, database: sqlite3.Connection) -> None:
         raise LedgerCorrupt(f"`{path}` is an SQLite database, but not a ledger")
 
 
-def store_error(path: Path, error: sqlite3.Error) -> StoreError:
-    """SQLite's error in our words: damaged files apart from everything else."""
+def store_error(path: Path, error: sqlite3.Error | OSError) -> StoreError:
+    """SQLite's or the system's error in our words: damaged files apart from everything else."""
     name = getattr(error, "sqlite_errorname", "")
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         return LedgerCorrupt(f"`{path}` is damaged: {error}")

@@ -1,0 +1,294 @@
+import asyncio
+import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from conftest import leaf, policy, rule
+
+from toolguard import Approval, ApprovalRefused, ApprovalUnavailable, Guard, ToolDenied, Verdict, guarded
+from toolguard.stores.memory import MemoryStore
+
+CAP = policy([rule(leaf("amount", "gt", 500), rule_id="cap")])
+ASK = policy([rule(leaf("amount", "gt", 200), "escalate", rule_id="ask")], "ask")
+
+
+def kinds(guard):
+    return [record.content["kind"] for record in guard.store.scan()]
+
+
+def test_the_first_two_minutes(guard):
+    decision = guard(pack="payments").evaluate("issue_refund", {"amount": 1000})
+    assert decision.verdict == Verdict.DENY
+    assert not decision.allowed
+    assert decision.primary.rule_id == "refund-hard-cap"
+    assert decision.primary.citation.section == "2.3"
+    message = decision.message_for_model()
+    assert message.count("supervisor") == 2
+    assert message.endswith("do not repeat the same call.")
+
+
+NOT_COVERED = {
+    "no policy at all": ((), "no policy is loaded"),
+    "only drafts": (policy([rule(leaf("a", "exists"))], status="draft"), r"no approved policy is loaded \(1 draft"),
+    "another tool's policy": (policy([rule(leaf("a", "exists"))], scope={"tool_names": ["other"]}), "no policy covers `t`"),
+    "only a shadow policy": (policy([rule(leaf("a", "exists"))], mode="shadow"), "no policy covers `t`"),
+    "only disabled rules": (policy([rule(leaf("a", "exists"), enabled=False)]), "no policy covers `t`"),
+    "another agent's policy": (
+        policy([rule(leaf("a", "exists"))], scope={"tool_names": ["t"], "agent_ids": ["x"]}),
+        "no policy covers",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NOT_COVERED)
+def test_what_no_policy_covers_is_denied(guard, name):
+    policies, why = NOT_COVERED[name]
+    decision = guard(policies).evaluate("t", {})
+    assert decision.verdict == Verdict.DENY
+    assert re.search(why, decision.reason)
+
+
+def test_unmatched_is_an_explicit_choice(guard):
+    for word in ("allow", "flag", "escalate", "deny"):
+        assert guard(CAP, unmatched=word).evaluate("other", {}).verdict.word == word
+    with pytest.raises(ValueError, match="`unmatched` cannot be `denied`"):
+        guard(CAP, unmatched="denied")
+
+
+def test_scopes(guard):
+    scoped = guard(
+        [
+            policy([rule(leaf("a", "exists"))], "by-name", scope={"tool_names": ["Issue_Refund"]}),
+            policy([rule(leaf("a", "exists"))], "by-group", scope={"tool_groups": ["money"]}),
+            policy([rule(leaf("a", "exists"))], "by-agent", scope={"agent_ids": ["bot"]}),
+            policy([rule(leaf("a", "exists"))], "by-org", scope={"org_ids": ["acme"]}),
+        ]
+    )
+
+    def hit(tool, **caller):
+        return {hit.policy_id for hit in scoped.evaluate(tool, {"a": 1}, **caller).hits}
+
+    assert hit("issue_refund") == hit("ISSUE_REFUND") == {"by-name"}
+    assert hit("x") == set()
+    assert hit("x", group="money") == {"by-group"}
+    assert hit("issue_refund", group="money", agent_id="bot", org_id="acme") == {"by-name", "by-group", "by-agent", "by-org"}
+    assert hit("x", agent_id="other") == set()
+
+
+def test_an_indeterminate_rule_fires_unless_told_to_skip(guard):
+    skipping = policy([rule(leaf("amount", "gt", 500), on_indeterminate="skip")])
+    assert guard(CAP).evaluate("t", {}).reason == "`amount` is missing, so rule `cap` cannot be evaluated"
+    assert guard(skipping).evaluate("t", {}).verdict == Verdict.ALLOW
+    assert guard(skipping).evaluate("t", {"amount": 501}).verdict == Verdict.DENY
+
+
+def test_identity_is_inherited_added_to_and_given_back(guard):
+    who = guard(policy([rule(leaf("agent_id", "eq", "bot"), "flag"), rule(leaf("context.a", "eq", 1), "flag", "s")]))
+    who_is = lambda: [hit.rule_id for hit in who.evaluate("t", {}).hits if not hit.indeterminate]  # noqa: E731
+    with who.acting_as(agent_id="bot", session_id="s1", context={"a": 1}):
+        assert who_is() == ["r", "s"]
+        with who.acting_as(agent_id="other", context={"b": 2}):
+            call = who.evaluate("t", {}).call
+            assert (call.agent_id, call.session_id, call.context) == ("other", "s1", {"a": 1, "b": 2})
+        assert who.evaluate("t", {}, agent_id="third").call.agent_id == "third"
+        assert who_is() == ["r", "s"]
+    assert who_is() == []
+
+
+def test_identity_is_each_threads_and_tasks_own(guard):
+    who = guard(CAP)
+
+    def in_thread(name):
+        before = who.evaluate("t", {"amount": 1}).call.agent_id
+        with who.acting_as(agent_id=name):
+            barrier.wait(5)
+            return before, who.evaluate("t", {"amount": 1}).call.agent_id
+
+    async def in_task(name):
+        with who.acting_as(agent_id=name):
+            await asyncio.sleep(0.001)
+            return await tool(amount=1)
+
+    @guarded(who, tool="t")
+    async def tool(amount):
+        return who.evaluate("t", {"amount": amount}).call.agent_id
+
+    async def tasks():
+        return await asyncio.gather(*(in_task(f"a{i}") for i in range(20)))
+
+    barrier = threading.Barrier(4)
+    with who.acting_as(agent_id="main"), ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(in_thread, "abcd")) == [(None, name) for name in "abcd"]
+    assert asyncio.run(tasks()) == [f"a{i}" for i in range(20)]
+
+
+def test_the_record_is_there_before_the_tool_runs(guard):
+    with_record = guard(CAP)
+    seen = []
+
+    @guarded(with_record)
+    def t(amount):
+        seen.extend(kinds(with_record))
+        return amount
+
+    assert t(5) == 5
+    assert seen == ["start", "decision"]
+    assert kinds(with_record) == ["start", "decision", "outcome"]
+    decision, outcome = [record.content for record in with_record.store.scan(1)]
+    assert decision["verdict"] == "allow"
+    assert decision["call"]["tool"] == "t"
+    assert decision["placement"] == "L0 in-process"
+    assert decision["revision"] == with_record.revision
+    assert (outcome["decision"], outcome["outcome"], outcome["error"]) == (2, "returned", None)
+    assert outcome["duration"] > 0
+
+
+def test_the_record_of_a_denial_holds_all_that_led_to_it(guard):
+    denying = guard(pack="payments")
+    denying.evaluate("issue_refund", {"amount": 1000, "card": "4111"}, agent_id="bot", context={"ip": "10.0.0.1"}, call_id="c1")
+    content = list(denying.store.scan())[-1].content
+    assert content["verdict"] == "deny"
+    assert content["call"] == {
+        "call_id": "c1",
+        "tool": "issue_refund",
+        "tool_group": None,
+        "agent_id": "bot",
+        "session_id": None,
+        "org_id": None,
+        "context": {"ip": "10.0.0.1"},
+        "params_digest": denying.evaluate("other", {"card": "4111", "amount": 1000}).call.params_digest,
+    }
+    assert [hit["rule_id"] for hit in content["hits"]] == ["refund-hard-cap", "refund-needs-approval"]
+    assert content["hits"][0]["citation"]["excerpt"].startswith("A single refund above")
+    assert content["hits"][0]["mode"] == "enforcement"
+    assert b"4111" not in list(denying.store.scan())[-1].body
+
+
+def test_shadow_hits_are_recorded_and_change_nothing(guard):
+    shadowed = guard([policy([rule(leaf("amount", "gt", 1))], "shadow", mode="shadow"), CAP])
+    decision = shadowed.evaluate("t", {"amount": 100})
+    assert (decision.verdict, decision.hits) == (Verdict.ALLOW, ())
+    assert [hit.policy_id for hit in decision.shadow_hits] == ["shadow"]
+    assert list(shadowed.store.scan())[-1].content["shadow_hits"][0]["mode"] == "shadow"
+
+
+APPROVERS = {
+    "yes": (lambda _: True, None),
+    "a person": (lambda _: Approval(granted=True, by="dana"), None),
+    "no": (lambda _: False, ApprovalRefused),
+    "a person who refuses": (lambda _: Approval(granted=False, by="dana", note="not this one"), ApprovalRefused),
+    "nobody": (None, ApprovalUnavailable),
+    "None": (lambda _: None, ApprovalUnavailable),
+    "truthy": (lambda _: "yes", ApprovalUnavailable),
+    "one": (lambda _: 1, ApprovalUnavailable),
+    "truthy grant": (lambda _: Approval(granted="yes", by="dana"), ApprovalRefused),
+    "fails": (lambda _: 1 / 0, ApprovalUnavailable),
+}
+
+
+@pytest.mark.parametrize("name", APPROVERS)
+def test_an_escalated_call_runs_only_when_a_person_said_yes(guard, name):
+    approver, refused = APPROVERS[name]
+    asking = guard(ASK, approver=approver)
+    ran = []
+
+    @guarded(asking, tool="t")
+    def tool(amount):
+        ran.append(amount)
+
+    if refused is None:
+        tool(300)
+        assert ran == [300]
+        assert kinds(asking) == ["start", "decision", "approval", "outcome"]
+    else:
+        with pytest.raises(refused) as raised:
+            tool(300)
+        assert ran == []
+        assert raised.value.decision.verdict == Verdict.ESCALATE
+        assert "not carried out" in raised.value.message_for_model()
+
+
+def test_a_person_cannot_overrule_a_denial(guard):
+    asked = []
+    both = guard([CAP, ASK], approver=lambda decision: asked.append(decision) or True)
+    with pytest.raises(ToolDenied, match="`cap`"):
+        guarded(both, tool="t")(lambda amount: amount)(501)
+    assert asked == []
+
+
+class FailingStore(MemoryStore):
+    def __init__(self, fail_on):
+        super().__init__()
+        self.fail_on = fail_on
+
+    def append(self, build, *, durable=True):
+        def checked(seq, last):
+            record = build(seq, last)
+            if record.content["kind"] == self.fail_on:
+                raise OSError(28, "No space left on device")
+            return record
+
+        return super().append(checked, durable=durable)
+
+
+def test_no_record_no_run(guard):
+    ran = []
+    for kind, error in (("decision", ToolDenied), ("approval", ApprovalUnavailable)):
+        failing = guard(ASK, ledger=FailingStore(kind), approver=lambda _: True)
+        with pytest.raises(error):
+            guarded(failing, tool="t")(lambda amount: ran.append([amount]))(300)
+    decision = guard(CAP, ledger=FailingStore("decision")).evaluate("t", {"amount": 1})
+    assert (decision.verdict, decision.record) == (Verdict.DENY, None)
+    assert "could not be recorded: [Errno 28]" in decision.reason
+    assert ran == []
+
+
+def test_an_outcome_that_cannot_be_recorded_does_not_make_the_tool_fail(guard, caplog):
+    failing = guard(CAP, ledger=FailingStore("outcome"))
+    assert guarded(failing, tool="t")(lambda amount: amount)(5) == 5
+    assert "could not be recorded" in caplog.text
+
+
+def test_a_bug_in_a_rule_is_a_denial(guard, caplog):
+    broken = guard(policy([rule(leaf("amount", "gt", 5), "allow")]))
+    call = broken.evaluate("t", {"amount": 1}).call
+    object.__setattr__(broken.policies.plan_for(call).rules[0], "test", lambda _: 1 / 0)
+    decision = broken.evaluate("t", {"amount": 1})
+    assert decision.verdict == Verdict.DENY
+    assert "internal error: ZeroDivisionError" in decision.reason
+    assert "failed" in caplog.text
+
+
+def test_observers_are_told_and_cannot_interfere(guard, caplog):
+    told = []
+    observed = guard(CAP, on_decision=lambda decision: told.append(decision) or 1 / 0)
+    assert observed.evaluate("t", {"amount": 5}).verdict == Verdict.ALLOW
+    assert [d.record.seq for d in told] == [2]
+    assert "`on_decision` failed" in caplog.text
+
+
+def test_a_closed_guard_denies(guard):
+    closed = guard(CAP)
+    closed.close()
+    decision = closed.evaluate("t", {"amount": 1})
+    assert decision.verdict == Verdict.DENY
+    assert "is closed" in decision.reason
+
+
+def test_the_ledger_is_a_file_beside_the_program_by_default(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with Guard(CAP) as default:
+        default.evaluate("t", {"amount": 1})
+    assert Path("toolguard.db").is_file()
+    with Guard(CAP) as again:
+        assert kinds(again) == ["start", "decision", "start"]
+
+
+def test_decisions_as_json(guard):
+    data = guard(pack="payments").evaluate("issue_refund", {"amount": 1000}).to_dict()
+    assert data["verdict"] == "deny"
+    assert data["record"] == 2
+    assert data["hits"][0]["effect"] == "deny"
+    assert "amount" not in data

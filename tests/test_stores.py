@@ -1,0 +1,288 @@
+"""The contract that every store passes, and what only a file on a disk can suffer."""
+
+import multiprocessing
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from toolguard.audit.chain import link
+from toolguard.audit.verify import verify
+from toolguard.errors import LedgerCorrupt, StoreError
+from toolguard.stores.memory import MemoryStore
+from toolguard.stores.sqlite import SqliteStore, read_records
+
+
+def note(text):
+    return lambda seq, last: link(seq, last, "note", 0, {"text": text})
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def store(request, tmp_path):
+    made = MemoryStore() if request.param == "memory" else SqliteStore(tmp_path / "l.db")
+    yield made
+    made.close()
+
+
+def test_records_come_back_in_order_as_they_were_written(store):
+    written = [store.append(note(str(i)), durable=i % 2 == 0) for i in range(10)]
+    assert [record.seq for record in written] == list(range(1, 11))
+    assert list(store.scan()) == written
+    assert list(store.scan(7)) == written[7:]
+    assert verify(store.scan()).intact
+
+
+def test_threads_never_share_a_number(store):
+    with ThreadPoolExecutor(8) as pool:
+        written = list(pool.map(lambda i: store.append(note(str(i))), range(200)))
+    assert sorted(record.seq for record in written) == list(range(1, 201))
+    assert verify(store.scan()).intact
+
+
+def test_a_build_that_fails_leaves_nothing_behind(store):
+    store.append(note("a"))
+    with pytest.raises(ZeroDivisionError):
+        store.append(lambda seq, last: 1 / 0)
+    assert store.append(note("b")).seq == 2
+    assert verify(store.scan()).trusted == 2
+
+
+def test_a_closed_store_refuses(store):
+    store.append(note("a"))
+    store.close()
+    store.close()
+    with pytest.raises(StoreError, match="closed"):
+        store.append(note("b"))
+
+
+# -- the file ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    path = tmp_path / "l.db"
+    with_three = SqliteStore(path)
+    for text in "abc":
+        with_three.append(note(text))
+    with_three.close()
+    return path
+
+
+def test_a_ledger_is_private_and_recognisable(ledger):
+    assert ledger.stat().st_mode & 0o777 == 0o600
+    assert ledger.with_name("l.db-lock").stat().st_mode & 0o777 == 0o600
+    assert ledger.read_bytes()[68:72] == b"tgl1"
+
+
+def test_reading_creates_and_changes_nothing(ledger):
+    ledger.with_name("l.db-lock").unlink()
+    before = ledger.read_bytes()
+    assert len(list(read_records(ledger))) == 3
+    assert [path.name for path in ledger.parent.iterdir()] == ["l.db"]
+    assert ledger.read_bytes() == before
+
+
+def test_records_cannot_be_changed_by_accident(ledger):
+    database = sqlite3.connect(ledger)
+    for statement in ("UPDATE record SET body = x''", "DELETE FROM record"):
+        with pytest.raises(sqlite3.IntegrityError, match="never"):
+            database.execute(statement)
+    database.close()
+
+
+def append_many(path, count, start):
+    store = SqliteStore(path)
+    start.wait()
+    for i in range(count):
+        store.append(note(f"{os.getpid()}-{i}"), durable=i % 10 == 0)
+    store.close()
+
+
+def test_processes_share_one_chain_and_open_it_at_the_same_time(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    start = context.Event()
+    workers = [context.Process(target=append_many, args=(tmp_path / "l.db", 50, start)) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    start.set()
+    for worker in workers:
+        worker.join(60)
+    assert [worker.exitcode for worker in workers] == [0] * 4
+    report = verify(read_records(tmp_path / "l.db"))
+    assert (report.intact, report.trusted) == (True, 200)
+
+
+def test_a_forked_child_opens_the_ledger_for_itself(tmp_path):
+    store = SqliteStore(tmp_path / "l.db")
+    store.append(note("parent"))
+    store._handle.mutex.acquire()  # another thread was writing when the fork came
+    child = os.fork()
+    if child == 0:
+        try:
+            store.append(note("child"))
+        except BaseException:  # noqa: BLE001 - the child must not go on with the parent's tests
+            os._exit(1)
+        os._exit(0)
+    store._handle.mutex.release()
+    assert os.waitpid(child, 0)[1] == 0
+    store.append(note("parent"))
+    assert [record.content["text"] for record in store.scan()] == ["parent", "child", "parent"]
+    assert verify(store.scan()).intact
+    store.close()
+
+
+WRITER = """
+import sys
+from toolguard.audit.chain import link
+from toolguard.stores.sqlite import SqliteStore
+store = SqliteStore(sys.argv[1])
+while True:
+    print(store.append(lambda seq, last: link(seq, last, "note", 0, {})).seq, flush=True)
+"""
+
+
+def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path):
+    path = tmp_path / "l.db"
+    acknowledged = 0
+    for wait in (0.02, 0.05, 0.1):
+        with subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True) as writer:
+            assert writer.stdout.readline()
+            time.sleep(wait)
+            writer.send_signal(signal.SIGKILL)
+            said = writer.stdout.read().split()
+            acknowledged = int(said[-1]) if said else acknowledged
+        report = verify(read_records(path))
+        assert report.intact
+        assert report.trusted >= acknowledged
+    store = SqliteStore(path)
+    assert store.append(note("after")).seq == report.trusted + 1
+    store.close()
+
+
+def test_a_lock_that_is_held_is_an_error_after_a_while(ledger):
+    store = SqliteStore(ledger, timeout=0.05)
+    holder = SqliteStore(ledger)
+    with holder._handle.lock, pytest.raises(StoreError, match="locked by another process"):
+        store.append(note("x"))
+    assert store.append(note("x")).seq == 4
+    store._handle.mutex.acquire()
+    with pytest.raises(StoreError, match="held by another thread"):
+        store.append(note("x"))
+    store._handle.mutex.release()
+    store.close()
+    holder.close()
+
+
+def test_a_lock_inside_sqlite_is_an_error_too(ledger):
+    store = SqliteStore(ledger, timeout=0.05)
+    other = sqlite3.connect(ledger, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreError, match="locked"):
+        store.append(note("x"))
+    other.execute("ROLLBACK")
+    other.close()
+    assert store.append(note("x")).seq == 4
+    store.close()
+
+
+def remove(path):
+    path.unlink()
+
+
+def replace_by_another(path):
+    path.rename(path.with_name("old"))
+    SqliteStore(path).close()
+
+
+def remove_the_folder(path):
+    for each in path.parent.iterdir():
+        each.unlink()
+    path.parent.rmdir()
+
+
+@pytest.mark.parametrize(
+    ("harm", "says"), [(remove, "is gone"), (replace_by_another, "was replaced"), (remove_the_folder, "is gone")]
+)
+def test_a_ledger_that_is_taken_away_while_open(tmp_path, harm, says):
+    (tmp_path / "d").mkdir()
+    store = SqliteStore(tmp_path / "d" / "l.db")
+    store.append(note("a"))
+    harm(store.path)
+    with pytest.raises(StoreError, match=says):
+        store.append(note("b"))
+    store.close()
+
+
+def full_disk(store):
+    pages = store._handle.database.execute("PRAGMA page_count").fetchone()[0]
+    store._handle.database.execute(f"PRAGMA max_page_count = {pages}")
+
+
+def test_a_full_disk_is_an_error_and_then_everything_goes_on(tmp_path):
+    store = SqliteStore(tmp_path / "l.db")
+    store.append(note("a"))
+    full_disk(store)
+    with pytest.raises(StoreError, match="full"):
+        store.append(note("x" * 100_000))
+    store._handle.database.execute("PRAGMA max_page_count = 1000000")
+    assert store.append(note("b")).seq == 2
+    assert verify(store.scan()).intact
+    store.close()
+
+
+OTHER_FILES = {
+    "text": b"not a database " * 100,
+    "half a header": b"SQLite format 3\0",
+    "zeros": bytes(8192),
+}
+
+
+@pytest.mark.parametrize("name", OTHER_FILES)
+def test_another_file_is_not_taken_for_a_ledger(tmp_path, name):
+    path = tmp_path / "l.db"
+    path.write_bytes(OTHER_FILES[name])
+    with pytest.raises(StoreError):
+        SqliteStore(path)
+    with pytest.raises(StoreError):
+        list(read_records(path))
+    assert path.read_bytes() == OTHER_FILES[name]
+
+
+def test_another_database_is_not_taken_for_a_ledger(tmp_path):
+    path = tmp_path / "l.db"
+    database = sqlite3.connect(path)
+    database.execute("CREATE TABLE record (seq, body, hash)")
+    database.commit()
+    database.close()
+    before = path.read_bytes()
+    for use in (SqliteStore, lambda p: list(read_records(p))):
+        with pytest.raises(LedgerCorrupt, match="not a ledger"):
+            use(path)
+    assert path.read_bytes() == before
+
+
+def test_places_where_no_ledger_can_be(tmp_path):
+    for place in (tmp_path / "missing" / "l.db", tmp_path):
+        with pytest.raises(StoreError):
+            SqliteStore(place)
+        with pytest.raises(StoreError, match="there is no ledger"):
+            list(read_records(place))
+
+
+def test_a_thread_that_waits_gets_its_turn(tmp_path):
+    store = SqliteStore(tmp_path / "l.db")
+    done = []
+    with store._handle.mutex:
+        thread = threading.Thread(target=lambda: done.append(store.append(note("x")).seq))
+        thread.start()
+        time.sleep(0.05)
+        assert done == []
+    thread.join(5)
+    assert done == [1]
+    store.close()

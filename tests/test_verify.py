@@ -1,0 +1,250 @@
+"""What can be done to a ledger file, and what the verifier says it was."""
+
+import json
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+from conftest import leaf, policy, rule
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from toolguard import Guard, LedgerCorrupt, StoreError, guarded, verify
+from toolguard.audit.chain import link, seal
+from toolguard.audit.verify import verify as verify_records
+from toolguard.model import Record
+from toolguard.stores.base import EMPTY_HASH
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+@pytest.fixture(scope="module")
+def ledger(tmp_path_factory):
+    """A ledger with starts, decisions, outcomes and an approval: 11 records."""
+    path = tmp_path_factory.mktemp("ledger") / "l.db"
+    policies = [policy([rule(leaf("amount", "gt", 500)), rule(leaf("amount", "gt", 200), "escalate", "ask")])]
+    with Guard(policies, ledger=path, approver=lambda _: True) as guard:
+        pay = guarded(guard, tool="t")(lambda amount: amount)
+        for amount in (1, 300, 2):
+            pay(amount)
+        guard.evaluate("t", {"amount": 900})
+    with Guard(policies, ledger=path):
+        pass
+    assert verify(path).trusted == 10
+    return path
+
+
+@pytest.fixture
+def copy(ledger, tmp_path):
+    """(path of a copy, function that runs SQL on it as somebody with the file would)."""
+    path = Path(shutil.copy(ledger, tmp_path / "copy.db"))
+    database = sqlite3.connect(path, isolation_level=None)
+    for trigger in ("record_is_never_changed", "record_is_never_deleted"):
+        database.execute(f"DROP TRIGGER {trigger}")
+    yield path, database.execute
+    database.close()
+
+
+def edited(record, **changes):
+    """A record with other content, hashed anew as a forger would."""
+    body = json.dumps(json.loads(record.body) | changes).encode()
+    return Record(record.seq, body, seal(body))
+
+
+def put(sql, record):
+    sql("INSERT OR REPLACE INTO record VALUES (?, ?, ?)", (record.seq, record.body, record.hash))
+
+
+def records_of(sql):
+    return [Record(*row) for row in sql("SELECT seq, body, hash FROM record ORDER BY seq")]
+
+
+def flip_a_byte(sql):
+    sql("UPDATE record SET body = CAST(replace(CAST(body AS TEXT), 'allow', 'denyx') AS BLOB) WHERE seq = 2")
+
+
+def edit_and_rehash(sql):
+    put(sql, edited(records_of(sql)[3], reason="nothing to see"))
+
+
+def delete_in_the_middle(sql):
+    sql("DELETE FROM record WHERE seq IN (4, 5)")
+
+
+def delete_and_renumber(sql):
+    sql("DELETE FROM record WHERE seq = 4")
+    sql("UPDATE record SET seq = seq - 1 WHERE seq > 4")
+
+
+def cut_the_head(sql):
+    sql("DELETE FROM record WHERE seq <= 3")
+
+
+def cut_the_head_and_renumber(sql):
+    sql("DELETE FROM record WHERE seq <= 3")
+    sql("UPDATE record SET seq = seq - 3")
+
+
+def swap(sql):
+    sql("UPDATE record SET seq = 100 WHERE seq = 4")
+    sql("UPDATE record SET seq = 4 WHERE seq = 5")
+    sql("UPDATE record SET seq = 5 WHERE seq = 100")
+
+
+def insert_between(sql):
+    records = records_of(sql)
+    sql("UPDATE record SET seq = seq + 100 WHERE seq > 4")
+    sql("UPDATE record SET seq = seq - 99 WHERE seq > 100")
+    put(sql, link(4, records[3].hash, "decision", 0, {"verdict": "allow"}))
+
+
+def repeat_a_record(sql):
+    sql("UPDATE record SET seq = seq + 100 WHERE seq > 4")
+    sql("UPDATE record SET seq = seq - 99 WHERE seq > 100")
+    sql("INSERT INTO record SELECT 5, body, hash FROM record WHERE seq = 4")
+
+
+def another_version(sql):
+    put(sql, edited(records_of(sql)[9], v=2))
+
+
+def not_json(sql):
+    put(sql, Record(10, b"\xff\xfe", seal(b"\xff\xfe")))
+
+
+def other_hash(sql):
+    sql("UPDATE record SET hash = zeroblob(32) WHERE seq = 7")
+
+
+def before_the_first(sql):
+    body = link(-1, EMPTY_HASH, "decision", 0, {"verdict": "allow"})
+    put(sql, body)
+
+
+MANIPULATIONS = {
+    flip_a_byte: ("altered", 2),
+    edit_and_rehash: ("altered", 4),
+    delete_in_the_middle: ("deleted", 4),
+    delete_and_renumber: ("reordered", 4),
+    cut_the_head: ("truncated head", 1),
+    cut_the_head_and_renumber: ("reordered", 1),
+    swap: ("reordered", 4),
+    insert_between: ("inserted", 5),
+    repeat_a_record: ("inserted", 4),  # which of the two is the copy cannot be told
+    before_the_first: ("inserted", 0),
+    another_version: ("unknown version", 10),
+    not_json: ("unknown version", 10),
+    other_hash: ("altered", 7),
+}
+
+
+@pytest.mark.parametrize("harm", MANIPULATIONS, ids=lambda f: f.__name__)
+def test_a_manipulation_is_named_with_its_record(copy, harm):
+    path, sql = copy
+    harm(sql)
+    report = verify(path)
+    assert not report.intact
+    assert (report.finding.kind, report.finding.seq) == MANIPULATIONS[harm]
+    assert report.trusted == max(0, report.finding.seq - 1)
+    with pytest.raises(LedgerCorrupt, match="does not verify"):
+        Guard(policy([rule(leaf("a", "exists"))]), ledger=path)
+
+
+def test_what_only_a_head_noted_elsewhere_shows(ledger, copy):
+    """Cutting the tail and forging everything anew leave a chain that holds; the noted head tells."""
+    noted = verify(ledger).head
+    path, sql = copy
+    sql("DELETE FROM record WHERE seq > 8")
+    assert verify(path).intact
+    assert verify(path, noted).finding.kind == "truncated tail"
+    last = EMPTY_HASH
+    for record in records_of(sql):
+        forged = link(record.seq - 1, last, "decision", 0, {"verdict": "allow"})
+        put(sql, forged)
+        last = forged.hash
+    assert verify(path).intact
+    assert verify(path, verify(ledger).head).finding.kind == "truncated tail"
+    eighth = f"8:{read(ledger)[7].hash.hex()}"
+    assert (verify(path, eighth).finding.kind, verify(path, eighth).finding.seq) == ("rewritten", 8)
+    assert verify(ledger, eighth).intact
+
+
+def read(path):
+    database = sqlite3.connect(path)
+    rows = database.execute("SELECT seq, body, hash FROM record ORDER BY seq").fetchall()
+    database.close()
+    return [Record(*row) for row in rows]
+
+
+def test_a_table_of_another_shape_is_damage_and_no_crash(copy):
+    path, sql = copy
+    sql("ALTER TABLE record RENAME TO old")
+    sql("CREATE TABLE record (seq, body, hash)")
+    sql("INSERT INTO record SELECT seq, CAST(body AS TEXT), hash FROM old")
+    with pytest.raises(LedgerCorrupt, match="record 1 is not stored as bytes"):
+        verify(path)
+    sql("UPDATE record SET seq = 'x'")
+    with pytest.raises(LedgerCorrupt, match="not stored as bytes"):
+        verify(path)
+
+
+def test_an_emptied_ledger_shows_against_its_head(ledger, copy):
+    path, sql = copy
+    sql("DELETE FROM record")
+    assert verify(path, verify(ledger).head).finding.kind == "truncated tail"
+    assert verify(path).trusted == 0
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@given(st.data())
+def test_no_changed_byte_goes_unnoticed(ledger, data):
+    records = read(ledger)
+    index = data.draw(st.integers(0, len(records) - 1))
+    record = records[index]
+    part = data.draw(st.sampled_from(["body", "hash"]))
+    changed = bytearray(getattr(record, part))
+    changed[data.draw(st.integers(0, len(changed) - 1))] ^= data.draw(st.integers(1, 255))
+    forged = Record(record.seq, **{"body": record.body, "hash": record.hash, part: bytes(changed)})
+    records[index] = forged
+    report = verify_records(records)
+    assert not report.intact
+    assert report.trusted == index
+
+
+@given(st.data())
+def test_no_cut_swap_or_copy_inside_goes_unnoticed(ledger, data):
+    records = read(ledger)
+    a, b = sorted(data.draw(st.lists(st.integers(0, len(records) - 2), min_size=2, max_size=2, unique=True)))
+    kind = data.draw(st.sampled_from(["swap", "cut", "copy", "renumbered cut"]))
+    if kind == "swap":
+        records[a], records[b] = records[b], records[a]
+    elif kind == "copy":
+        records.insert(b + 1, records[a])
+    else:
+        del records[a : b + 1]
+    if kind != "cut":
+        records = [Record(i + 1, r.body, r.hash) for i, r in enumerate(records)]
+    assert not verify_records(records).intact
+
+
+def test_old_formats_verify_forever():
+    """Written once by the version that introduced the format, and never edited."""
+    lines = (GOLDEN / "records_v1.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    records = [Record(row["seq"], row["body"].encode(), bytes.fromhex(row["hash"])) for row in rows]
+    report = verify_records(records)
+    assert report.intact
+    assert report.head == "6:" + rows[-1]["hash"] == (GOLDEN / "records_v1.head").read_text().strip()
+
+
+def test_a_head_that_is_none(ledger):
+    for text in ("", "5", "5:ab", "x:" + "0" * 64, "5:" + "g" * 64):
+        if text:
+            with pytest.raises(ValueError, match="is not a head"):
+                verify(ledger, text)
+
+
+def test_a_ledger_that_cannot_be_read(tmp_path):
+    with pytest.raises(StoreError, match="there is no ledger"):
+        verify(tmp_path / "none.db")
