@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel
+from pydantic import BaseModel, PrivateAttr
 
 from toolguard.canonical import MAX_DEPTH, MAX_ITEMS, MAX_TEXT, digest, encode, snapshot
 from toolguard.errors import MalformedCall
@@ -91,6 +91,41 @@ class Refund(BaseModel, extra="allow"):
 class Markup(str):
     __slots__ = ()
 
+    def __str__(self):
+        return "***"
+
+
+class Large(float):
+    __slots__ = ()
+
+    def __float__(self):
+        return 1.0
+
+
+@dataclasses.dataclass(eq=False)
+class Frozen:
+    amount: int
+
+
+@dataclasses.dataclass
+class AlsoAMapping(dict):
+    amount: int = 1
+
+
+class Secretive(BaseModel):
+    amount: int
+    _hidden: int = PrivateAttr(default=5)
+
+
+class Listed(enum.Enum):
+    ALL = [1]  # noqa: RUF012 - that is the point
+
+
+def with_more_state():
+    order = Order(5.0, [])
+    order.discount = 4
+    return order
+
 
 READABLE = [
     (Colour.RED, "red"),
@@ -99,7 +134,6 @@ READABLE = [
     (timedelta(hours=1), "1:00:00"),
     (UUID(int=5), "00000000-0000-0000-0000-000000000005"),
     (PurePosixPath("/a/b"), "/a/b"),
-    (Markup("x"), "x"),
     ((1, (2,)), [1, [2]]),
     ({3, 1, 2}, [1, 2, 3]),
     (Order(5.0, [1]), {"total": 5.0, "lines": [1]}),
@@ -114,6 +148,21 @@ def test_objects_are_judged_in_a_plain_form_and_passed_on_as_they_are(value, vie
     assert encode(seen) == encode(view)
     assert own == value
     assert type(own) is type(value)
+
+
+def test_a_subclass_of_a_plain_type_is_judged_and_passed_on_as_the_plain_value():
+    for value in (Markup("x"), Large(1000)):
+        own, view = snapshot(value)
+        assert type(own) is type(view) in (str, float)
+        assert own == view
+    assert snapshot(Large(1000)) == (1000.0, 1000.0)
+
+
+def test_elements_of_a_set_are_copied():
+    order = Frozen(5)
+    own, _ = snapshot({order})
+    order.amount = 9999
+    assert [item.amount for item in own] == [5]
 
 
 def test_a_model_passed_on_is_a_private_copy():
@@ -159,6 +208,11 @@ REFUSED = {
     "function": (print, "not plain data"),
     "class": (Order, "not plain data"),
     "complex": (1j, "not plain data"),
+    "dataclass that is a mapping": (AlsoAMapping(), "not plain data"),
+    "private attributes": (Secretive(amount=1), "not plain data"),
+    "state beside the fields": (with_more_state(), "not plain data"),
+    "member with a mutable value": (Listed.ALL, "can change"),
+    "field that is not set": (Refund.model_construct(amount=1), "cannot be read"),
     "cannot be copied": (Stubborn(), "cannot be copied: no"),
 }
 

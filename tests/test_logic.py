@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolguard.errors import Indeterminate
+from toolguard.errors import Indeterminate, Missing
 from toolguard.logic import all_of, any_of, negate
 
 UNKNOWN = "unknown"
@@ -80,3 +80,30 @@ def test_the_first_reason_is_told():
         all_of([constant(True), unknown("first"), unknown("second")])(None)
     with pytest.raises(Indeterminate, match="first"):
         any_of([unknown("first"), unknown("second")])(None)
+
+
+@pytest.mark.parametrize("join", [all_of, any_of])
+@pytest.mark.parametrize("width", [2, 3])
+def test_every_test_is_asked_at_most_once_however_deep(join, width):
+    asked = []
+
+    def unknown(_):
+        asked.append(1)
+        raise Indeterminate("unknown")
+
+    settled = constant(join is all_of)
+    test = unknown
+    for _ in range(40):
+        test = join([test, *[settled] * (width - 1)])
+    assert ask(test) == UNKNOWN
+    assert len(asked) == 1
+
+
+def test_what_cannot_be_read_outranks_what_is_missing():
+    def missing(_):
+        raise Missing("is missing")
+
+    for tests in ([missing, constant(UNKNOWN)], [constant(UNKNOWN), missing], [missing, missing, constant(UNKNOWN)]):
+        for join in (all_of, any_of):
+            with pytest.raises(Indeterminate, match="unknown"):
+                join(tests)(None)

@@ -19,7 +19,7 @@ def test_operator(row):
 
 @pytest.mark.parametrize("row", cases("fields"), ids=lambda r: r["field"])
 def test_field(row):
-    call = ToolCall("t", row.get("params", {}), context=row.get("context", {}))
+    call = ToolCall(row.get("tool", "t"), row.get("params", {}), context=row.get("context", {}))
     for name in ("tool_group", "agent_id", "session_id", "org_id"):
         setattr(call, name, row.get(name))
     assert answer(leaf(row["field"], "eq", row["value"]), call) == row["answer"]

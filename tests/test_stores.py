@@ -219,6 +219,48 @@ def test_a_ledger_that_is_taken_away_while_open(tmp_path, harm, says):
     store.close()
 
 
+def test_a_trigger_that_swallows_records_is_noticed_while_running(tmp_path):
+    store = SqliteStore(tmp_path / "l.db")
+    store.append(note("a"))
+    other = sqlite3.connect(store.path)
+    other.execute("CREATE TRIGGER z BEFORE INSERT ON record BEGIN SELECT RAISE(IGNORE); END")
+    other.close()
+    with pytest.raises(StoreError, match="did not take the record"):
+        store.append(note("b"))
+    store.close()
+
+
+def test_a_write_ahead_log_that_is_removed_is_noticed(tmp_path):
+    store = SqliteStore(tmp_path / "l.db")
+    store.append(note("a"))
+    (tmp_path / "l.db-wal").unlink()
+    with pytest.raises(StoreError, match="write-ahead log"):
+        store.append(note("b"))
+    store.close()
+
+
+def test_a_child_whose_parent_closed_does_not_write_into_the_void(tmp_path):
+    store = SqliteStore(tmp_path / "l.db")
+    store.append(note("parent"))
+    ready, go = os.pipe(), os.pipe()
+    child = os.fork()
+    if child == 0:
+        store.append(note("child"))
+        os.write(ready[1], b"1")
+        os.read(go[0], 1)
+        try:
+            store.append(note("lost"))
+        except StoreError:
+            os._exit(7)
+        os._exit(0)
+    os.read(ready[0], 1)
+    store.close()
+    os.write(go[1], b"1")
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    written = [record.content["text"] for record in read_records(tmp_path / "l.db")]
+    assert (code, "lost" in written) in ((7, False), (0, True))
+
+
 def full_disk(store):
     pages = store._handle.database.execute("PRAGMA page_count").fetchone()[0]
     store._handle.database.execute(f"PRAGMA max_page_count = {pages}")

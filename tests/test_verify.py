@@ -182,11 +182,30 @@ def test_a_table_of_another_shape_is_damage_and_no_crash(copy):
     sql("ALTER TABLE record RENAME TO old")
     sql("CREATE TABLE record (seq, body, hash)")
     sql("INSERT INTO record SELECT seq, CAST(body AS TEXT), hash FROM old")
-    with pytest.raises(LedgerCorrupt, match="record 1 is not stored as bytes"):
+    with pytest.raises(LedgerCorrupt, match="not those of a ledger"):
         verify(path)
-    sql("UPDATE record SET seq = 'x'")
-    with pytest.raises(LedgerCorrupt, match="not stored as bytes"):
+
+
+ENDLESS = "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT n AS seq, x'' AS body, x'' AS hash FROM t"
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ["CREATE TRIGGER z BEFORE INSERT ON record BEGIN SELECT RAISE(IGNORE); END"],
+        ["CREATE TABLE other (x)"],
+        ["DROP TABLE record"],
+        ["DROP TABLE record", f"CREATE VIEW record AS {ENDLESS} WHERE n < 0"],
+    ],
+)
+def test_nothing_else_in_the_file_can_answer_for_the_ledger(copy, statements):
+    path, sql = copy
+    for statement in statements:
+        sql(statement)
+    with pytest.raises(LedgerCorrupt, match="not those of a ledger"):
         verify(path)
+    with pytest.raises(LedgerCorrupt):
+        Guard(policy([rule(leaf("a", "exists"))]), ledger=path)
 
 
 def test_an_emptied_ledger_shows_against_its_head(ledger, copy):

@@ -24,6 +24,7 @@ from pydantic_core import to_json as _to_json
 from toolguard.errors import MalformedCall
 
 MAX_DEPTH = 64
+MAX_SHOWN = 40  # characters of a key in a path, so that a long key is not copied for every value below it
 MAX_ITEMS = 100_000
 MAX_TEXT = 8 * 1024 * 1024  # characters and bytes of all texts of one call together
 MAX_INT_BITS = 14_000  # below the interpreter's own bound of 4,300 digits for writing an integer out
@@ -39,7 +40,7 @@ _AS_TEXT: tuple[tuple[type, Any], ...] = (
 )
 
 
-_BASES: tuple[Any, ...] = (str, int, float)
+_BASES: tuple[tuple[Any, Any], ...] = ((str, str.__str__), (int, int.__int__), (float, float.__float__))
 
 
 class _Walk:
@@ -79,22 +80,29 @@ class _Walk:
             if type(key) is not str:
                 refuse(path, f"has a key that is {kind_name(key)}, not text")
             self.check_text(key, path)
-            own[key], view[key] = self.take(item, f"{path}.{key}", depth + 1)
+            own[key], view[key] = self.take(item, f"{path}.{key[:MAX_SHOWN]}", depth + 1)
         return own, view
 
     def take_other(self, value: Any, path: str, depth: int) -> tuple[Any, Any]:
         """Everything that is not plain JSON: seen by the rules in a plain form, given to the tool as it is or copied."""
         if isinstance(value, Enum):
-            return value, self.take(value.value, path, depth + 1)[1]
+            view = self.take(value.value, path, depth + 1)[1]
+            if isinstance(view, (list, dict)):
+                refuse(path, "is an enumeration member whose value can change")
+            return value, view
         for kind, text in _AS_TEXT:
             if isinstance(value, kind):
                 return value, self.take(text(value), path, depth)[1]
-        for base in _BASES:  # subclasses (a numpy float, markup text) are judged as what they are made of
+        for (
+            base,
+            plain,
+        ) in _BASES:  # subclasses (a numpy float, markup text) are judged, and passed on, as what they are made of
             if isinstance(value, base):
-                return value, self.take(base(value), path, depth)[1]
+                return self.take(plain(value), path, depth)
         if isinstance(value, (set, frozenset)):
-            views = [self.take(item, path, depth + 1)[1] for item in value]
-            return copy.copy(value), sorted(views, key=encode)
+            pairs = [self.take(item, path, depth + 1) for item in value]
+            kind = frozenset if isinstance(value, frozenset) else set
+            return kind(own for own, _ in pairs), sorted((view for _, view in pairs), key=encode)
         named = named_fields(value)
         if named is None:
             refuse(path, f"is {kind_name(value)}, which is not plain data")
@@ -144,7 +152,12 @@ def snapshot(value: Any, path: str = "parameters") -> tuple[Any, Any]:
     Raises:
         MalformedCall: not plain data, not finite, text that is not text, or past the bounds above; says where.
     """
-    return _Walk().take(value, path, 0)
+    try:
+        return _Walk().take(value, path, 0)
+    except MalformedCall:
+        raise
+    except Exception as error:  # whatever a foreign object raises while it is read, the call is refused
+        raise MalformedCall(f"`{path}` cannot be read ({type(error).__name__})") from error
 
 
 def encode(view: Any) -> bytes:
@@ -207,12 +220,16 @@ def kind_name(value: Any) -> str:
 
 def named_fields(value: Any) -> dict[str, Any] | None:
     """Fields of a dataclass or pydantic model instance by name, None for anything else."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {f.name: getattr(value, f.name) for f in fields(value)}
+    if isinstance(value, (type, dict, list, tuple)) or getattr(value, "__pydantic_private__", None):
+        return None
     declared = getattr(type(value), "model_fields", None)  # pydantic, recognised without importing it
-    if isinstance(declared, dict):
-        return {name: getattr(value, name) for name in declared} | (getattr(value, "model_extra", None) or {})
-    return None
+    if is_dataclass(value):
+        named = {f.name: getattr(value, f.name) for f in fields(value)}
+    elif isinstance(declared, dict):
+        named = {name: getattr(value, name) for name in declared} | (getattr(value, "model_extra", None) or {})
+    else:
+        return None
+    return named if getattr(value, "__dict__", {}).keys() <= named.keys() else None  # state that no rule would see
 
 
 def refuse(path: str, why: str) -> NoReturn:

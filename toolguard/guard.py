@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     Approver = Callable[[Decision], bool | Approval]
 
 MEMORY = ":memory:"
+MAX_CAUSE = 1000  # characters
 MAX_NAME = 256  # characters of a tool's, group's or caller's name
 
 _caller: ContextVar[Identity] = ContextVar("toolguard_caller", default=Identity())  # noqa: B039 - frozen
@@ -78,8 +79,12 @@ class Guard:
         self._approver = approver
         self._on_decision = on_decision
         self._new_id = new_id
-        self._log.check()
-        self._log.start(self.policies.revision, _version())
+        try:
+            self._log.check()
+            self._log.start(self.policies.revision, _version())
+        except BaseException:
+            self.store.close()
+            raise
 
     @property
     def revision(self) -> str:
@@ -184,7 +189,9 @@ class Guard:
         self.close()
 
     def _denial(self, call: ToolCall, cause: str) -> Decision:
-        return Decision(call, Verdict.DENY, revision=self.policies.revision, cause=cause)
+        """A denial that no rule made; the cause may hold the model's words, so it is cut and kept to printable characters."""
+        shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in cause[:MAX_CAUSE])
+        return Decision(call, Verdict.DENY, revision=self.policies.revision, cause=shown)
 
     def _recorded(self, decision: Decision) -> Decision:
         """The decision with its record; a decision that cannot be recorded is a denial."""

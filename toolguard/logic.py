@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from toolguard.errors import Indeterminate
+from toolguard.errors import Indeterminate, Missing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,39 +19,17 @@ PAIR = 2  # most joins have two members, and a loop over them would cost as much
 
 
 def all_of(tests: Sequence[Test]) -> Test:
-    """False if any test is false, else indeterminate if any is, else true."""
+    """False if any test is false, else indeterminate if any is, else true. Every test is asked at most once."""
     if len(tests) == PAIR:
         return _both(*tests)
-    tests = tuple(tests)
-
-    def test(subject: Any) -> bool:
-        try:
-            for each in tests:
-                if not each(subject):
-                    return False
-        except Indeterminate:
-            return _settle(tests, subject, settles=False)
-        return True
-
-    return test
+    return _joined(tuple(tests), settles=False)
 
 
 def any_of(tests: Sequence[Test]) -> Test:
-    """True if any test is true, else indeterminate if any is, else false."""
+    """True if any test is true, else indeterminate if any is, else false. Every test is asked at most once."""
     if len(tests) == PAIR:
         return _either(*tests)
-    tests = tuple(tests)
-
-    def test(subject: Any) -> bool:
-        try:
-            for each in tests:
-                if each(subject):
-                    return True
-        except Indeterminate:
-            return _settle(tests, subject, settles=True)
-        return False
-
-    return test
+    return _joined(tuple(tests), settles=True)
 
 
 def negate(test: Test) -> Test:
@@ -59,12 +37,30 @@ def negate(test: Test) -> Test:
     return lambda subject: not test(subject)
 
 
+def _joined(tests: Sequence[Test], *, settles: bool) -> Test:
+    def test(subject: Any) -> bool:
+        unknown = None
+        for each in tests:
+            try:
+                if each(subject) is settles:
+                    return settles
+            except Indeterminate as reason:
+                unknown = _graver(unknown, reason)
+        if unknown is not None:
+            raise unknown
+        return not settles
+
+    return test
+
+
 def _both(first: Test, second: Test) -> Test:
     def test(subject: Any) -> bool:
         try:
-            return first(subject) and second(subject)
-        except Indeterminate:
-            return _settle((first, second), subject, settles=False)
+            if not first(subject):
+                return False
+        except Indeterminate as unknown:
+            return _after(unknown, second, subject, settles=False)
+        return second(subject)
 
     return test
 
@@ -72,20 +68,25 @@ def _both(first: Test, second: Test) -> Test:
 def _either(first: Test, second: Test) -> Test:
     def test(subject: Any) -> bool:
         try:
-            return first(subject) or second(subject)
-        except Indeterminate:
-            return _settle((first, second), subject, settles=True)
+            if first(subject):
+                return True
+        except Indeterminate as unknown:
+            return _after(unknown, second, subject, settles=True)
+        return second(subject)
 
     return test
 
 
-def _settle(tests: Sequence[Test], subject: Any, *, settles: bool) -> bool:
-    """Ask every test again where at least one could not tell: a settling answer counts, else the first reason is raised."""
-    unknown = None
-    for each in tests:
-        try:
-            if each(subject) is settles:
-                return settles
-        except Indeterminate as reason:
-            unknown = unknown or reason
-    raise unknown or Indeterminate("changed its answer")
+def _after(unknown: Indeterminate, second: Test, subject: Any, *, settles: bool) -> bool:
+    """The answer when the first of two could not tell."""
+    try:
+        if second(subject) is settles:
+            return settles
+    except Indeterminate as reason:
+        raise _graver(unknown, reason) from None
+    raise unknown
+
+
+def _graver(first: Indeterminate | None, later: Indeterminate) -> Indeterminate:
+    """The first reason, but what cannot be read outranks what is only missing: some operators have an answer for that."""
+    return later if first is None or (isinstance(first, Missing) and not isinstance(later, Missing)) else first

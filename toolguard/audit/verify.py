@@ -102,12 +102,16 @@ def _examine(record: Record, expected: int, last: bytes, before: bytes) -> Findi
         return Finding("altered", record.seq, "its bytes do not have the hash they were sealed with")
     body = _parse(record.body)
     if body.get("v") != VERSION:
-        return Finding("unknown version", record.seq, f"its format is {body.get('v')!r}, and this verifier knows {VERSION}")
+        return Finding(
+            "unknown version", record.seq, f"its format is {ascii(body.get('v'))[:20]}, and this verifier knows {VERSION}"
+        )
     claimed, previous = body.get("seq"), body.get("prev")
     if previous == before.hex() and expected > 1 and claimed == expected - 1:
-        return Finding("inserted", expected - 1, f"another record was put before the one that was written as {claimed}")
+        return Finding(
+            "inserted", expected - 1, f"another record was put before the one that was written as {ascii(claimed)[:20]}"
+        )
     if claimed != record.seq:
-        return Finding("reordered", record.seq, f"in its place stands what was written as record {claimed}")
+        return Finding("reordered", record.seq, f"in its place stands what was written as record {ascii(claimed)[:20]}")
     if previous != last.hex():
         if expected == 1:
             return Finding("truncated head", 1, "it names a predecessor that is not there")

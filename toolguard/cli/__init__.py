@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ToolGuardError, OSError, UsageError) as error:
         if isinstance(error, BrokenPipeError):  # the reader has seen enough, as with `| head`
             sys.stderr.close()
-            return 0
+            return INTERNAL
         print(f"toolguard: {error}", file=sys.stderr)
         return USAGE if isinstance(error, (OSError, UsageError)) else INTERNAL
 

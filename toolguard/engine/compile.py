@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from toolguard.canonical import digest, encode
 from toolguard.engine.facts import getter, test_of
@@ -129,8 +129,8 @@ def condition(node: Condition) -> Test:
 
 def _leaf(leaf: Leaf) -> Test:
     operator = OPERATORS[leaf.operator]
-    operand = operator.operand(leaf.value)
     field = parse_field(leaf.field)
+    operand = operator.operand(_folded(leaf) if field.root == "tool_name" else leaf.value)
     ask = operator.build(operand)
     if operator.operand is field_operand:
         return _compare_fields(field, parse_field(operand), ask)
@@ -146,6 +146,15 @@ def _leaf(leaf: Leaf) -> Test:
             return answer
 
     return or_missing
+
+
+def _folded(leaf: Leaf) -> Any:
+    """What is compared with a tool's name: names match in any case, here as in a scope."""
+    if leaf.operator == "regex":
+        return f"(?i){leaf.value}"
+    items = leaf.value if isinstance(leaf.value, list) else [leaf.value]
+    folded = [item.casefold() if isinstance(item, str) else item for item in items]
+    return folded if isinstance(leaf.value, list) else folded[0]
 
 
 def _compare_fields(field: Field, other: Field, ask: Test) -> Test:

@@ -105,7 +105,7 @@ def _identity(field: Field) -> Callable[[ToolCall], Any]:
         value = getattr(call, attribute)
         if value is None:
             raise Missing("is missing", field.text)
-        return value
+        return value.casefold() if attribute == "tool" else value
 
     return get
 

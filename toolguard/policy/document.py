@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Discriminator,
@@ -162,13 +163,22 @@ class Rule(Strict):
         return Verdict[self.effect.upper()]
 
 
+def _scope_name(name: str) -> str:
+    if not name.isprintable() or name != name.strip() or set(name) & set("*?"):
+        raise ValueError(f"`{name}` can match nothing: write a whole name, without blanks around it or wildcards")
+    return name
+
+
+ScopeName = Annotated[Name, AfterValidator(_scope_name)]
+
+
 class Scope(Strict):
     """Which calls the policy covers: a tool by name (any case) or by group, for these agents and organisations only."""
 
-    tool_names: tuple[Name, ...] = Field(default=(), strict=False)
-    tool_groups: tuple[Name, ...] = Field(default=(), strict=False)
-    agent_ids: tuple[Name, ...] = Field(default=(), strict=False)
-    org_ids: tuple[Name, ...] = Field(default=(), strict=False)
+    tool_names: tuple[ScopeName, ...] = Field(default=(), strict=False)
+    tool_groups: tuple[ScopeName, ...] = Field(default=(), strict=False)
+    agent_ids: tuple[ScopeName, ...] = Field(default=(), strict=False)
+    org_ids: tuple[ScopeName, ...] = Field(default=(), strict=False)
 
 
 class Policy(Strict):

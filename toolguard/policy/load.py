@@ -100,6 +100,8 @@ def _documents(source: Any, problems: list[Problem]) -> Iterable[Document | Poli
         yield Document(f"policy object `{source.get('policy_id', '?')}`", dict(source))
     elif isinstance(source, str) and "\n" in source:
         yield from _read("policy text", source, problems)
+    elif source == "":
+        problems.append(Problem("an empty text names no policies", "policies"))
     elif isinstance(source, (str, Path)):
         for path in _files(Path(source), problems):
             text = _text_of(path, problems)

@@ -28,9 +28,12 @@ CREATE TABLE record (
   body BLOB NOT NULL,
   hash BLOB NOT NULL CHECK (length(hash) = 32)
 ) STRICT;
+
 CREATE TRIGGER record_is_never_changed BEFORE UPDATE ON record BEGIN SELECT RAISE(ABORT, 'a record is never changed'); END;
+
 CREATE TRIGGER record_is_never_deleted BEFORE DELETE ON record BEGIN SELECT RAISE(ABORT, 'a record is never deleted'); END;
 """
+STATEMENTS = tuple(part.strip().rstrip(";") for part in SCHEMA.split(";\n\n") if part.strip())
 
 
 @dataclass(slots=True)
@@ -43,6 +46,7 @@ class _Handle:
     lock: FileLock
     last: tuple[int, bytes] = (0, EMPTY_HASH)  # the end of the chain as this process knows it
     syncing: bool = True
+    log: tuple[int, int] | None = None  # device and inode of the write-ahead log
 
     def insert(self, build: Build, *, durable: bool) -> Record:
         """Add one record; with the mutex and the lock held."""
@@ -56,7 +60,9 @@ class _Handle:
             return self._insert(build(*self.last))
 
     def _insert(self, record: Record) -> Record:
-        self.database.execute("INSERT INTO record VALUES (?, ?, ?)", (record.seq, record.body, record.hash))
+        done = self.database.execute("INSERT INTO record VALUES (?, ?, ?)", (record.seq, record.body, record.hash))
+        if done.rowcount != 1:
+            raise StoreError("the ledger did not take the record")
         self.last = (record.seq, record.hash)
         return record
 
@@ -89,9 +95,12 @@ class SqliteStore:
         try:
             self._check_file_is_ours()
             with handle.lock:
-                return handle.insert(build, durable=durable)
+                record = handle.insert(build, durable=durable)
+            self._check_log_is_ours(handle)
         except (sqlite3.Error, OSError) as error:
             raise store_error(self.path, error) from error
+        else:
+            return record
         finally:
             handle.mutex.release()
 
@@ -125,6 +134,17 @@ class SqliteStore:
         if (found.st_dev, found.st_ino) != self._identity:
             raise StoreError(f"the ledger `{self.path}` was replaced by another file while it was open")
 
+    def _check_log_is_ours(self, handle: _Handle) -> None:
+        """A write-ahead log that was removed (by hand, or by a process we were forked from) takes records nobody ever sees."""
+        try:
+            found = os.stat(self._file + "-wal")  # noqa: PTH116 - once a call
+        except OSError:
+            raise StoreError(f"the write-ahead log of `{self.path}` is gone") from None
+        identity = (found.st_dev, found.st_ino)
+        handle.log = handle.log or identity
+        if handle.log != identity:
+            raise StoreError(f"the write-ahead log of `{self.path}` was replaced while it was open")
+
     def _open(self) -> _Handle:
         try:
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
@@ -142,14 +162,17 @@ class SqliteStore:
 
     def _connect(self) -> sqlite3.Connection:
         database = sqlite3.connect(self.path, timeout=self.timeout, isolation_level=None, check_same_thread=False)
-        (tables,) = database.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-        if tables:
+        (content,) = database.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        (application,) = database.execute("PRAGMA application_id").fetchone()
+        new = content == application == 0
+        if not new:
             check_is_ledger(self.path, database)
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = FULL")
         database.execute("PRAGMA trusted_schema = OFF")
-        if not tables:
+        if new:
             database.executescript(f"BEGIN; PRAGMA application_id = {APPLICATION_ID}; {SCHEMA} COMMIT;")
+            database.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # the file is a ledger by itself, without its log
         return database
 
 
@@ -186,10 +209,13 @@ def _connect_read_only(path: Path) -> sqlite3.Connection:
 
 
 def check_is_ledger(path: Path, database: sqlite3.Connection) -> None:
-    """Raise LedgerCorrupt for some other SQLite database."""
+    """Raise LedgerCorrupt for another SQLite database, and for a ledger with anything in it that could answer in its place."""
     (found,) = database.execute("PRAGMA application_id").fetchone()
     if found != APPLICATION_ID:
         raise LedgerCorrupt(f"`{path}` is an SQLite database, but not a ledger")
+    schema = [sql for (sql,) in database.execute("SELECT sql FROM sqlite_schema")]
+    if STATEMENTS[0] not in schema or not set(schema) <= set(STATEMENTS):
+        raise LedgerCorrupt(f"`{path}` was altered: its tables and triggers are not those of a ledger")
 
 
 def store_error(path: Path, error: sqlite3.Error | OSError) -> StoreError:
