@@ -6,7 +6,7 @@ from pathlib import Path
 from toolguard.operators import OPERATORS
 
 PAGE = Path(__file__).parent / "policies.md"
-BEGIN, END = "| operator | value | true when the field is |\n|---|---|---|\n", "\nNumbers compare with numbers"
+BEGIN, END = "| operator | value | true when the field is |\n|---|---|---|\n", "\nWhat is not of the right kind"
 OPERANDS = {
     "scalar": "text, number or boolean",
     "number_operand": "number",

@@ -147,10 +147,11 @@ while True:
 """
 
 
-def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path):
+@pytest.mark.parametrize("kills", [3, pytest.param(100, marks=pytest.mark.deep)])
+def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path, kills):
     path = tmp_path / "l.db"
     acknowledged = 0
-    for wait in (0.02, 0.05, 0.1):
+    for wait in (0.02 + 0.1 * i / kills for i in range(kills)):
         with subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True) as writer:
             assert writer.stdout.readline()
             time.sleep(wait)

@@ -82,6 +82,8 @@ def guarded(
     arguments are judged under the parameter's own name: positional, keyword, defaults, `*args` as one list, and each extra
     keyword of `**kwargs` under its own name. The tool gets a private copy of what was judged.
 
+    Coroutines and generators are judged when they first run (at `await`, at the first `next`), as the caller they run for then.
+
     Args:
         point: who decides; a Guard.
         tool: the name policies use; the function's own name if left out.

@@ -84,7 +84,7 @@ class Leaf(Strict):
     @classmethod
     def _operator_is_known(cls, name: str) -> str:
         if name not in OPERATORS:
-            raise ValueError(f"unknown operator `{name}`{nearest(name, tuple(OPERATORS))}")
+            raise ValueError(f"unknown operator `{name}` (known: {', '.join(OPERATORS)}){nearest(name, tuple(OPERATORS))}")
         return name
 
     @field_validator("value")
