@@ -154,14 +154,26 @@ class SqliteStore:
         try:
             with lock:
                 database = self._connect()
-        except sqlite3.Error as error:
-            raise store_error(self.path, error) from error
+        except BaseException as error:
+            lock.close()
+            if isinstance(error, sqlite3.Error):
+                raise store_error(self.path, error) from error
+            raise
         found = self.path.stat()
         self._identity = (found.st_dev, found.st_ino)
         return _Handle(os.getpid(), threading.Lock(), database, lock)
 
     def _connect(self) -> sqlite3.Connection:
         database = sqlite3.connect(self.path, timeout=self.timeout, isolation_level=None, check_same_thread=False)
+        try:
+            self._prepare(database)
+        except BaseException:
+            database.close()
+            raise
+        return database
+
+    def _prepare(self, database: sqlite3.Connection) -> None:
+        """Check what is there, or make a new ledger of an empty file."""
         (content,) = database.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         (application,) = database.execute("PRAGMA application_id").fetchone()
         new = content == application == 0
@@ -173,7 +185,6 @@ class SqliteStore:
         if new:
             database.executescript(f"BEGIN; PRAGMA application_id = {APPLICATION_ID}; {SCHEMA} COMMIT;")
             database.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # the file is a ledger by itself, without its log
-        return database
 
 
 def read_records(path: Path, after: int | None = None) -> Iterator[Record]:
