@@ -95,6 +95,9 @@ def test_a_tool_name_that_could_be_taken_for_another_is_denied(guard, tool):
 
 HOSTILE_CALLERS = [
     {"agent_id": 5},
+    {"agent_id": 0},
+    {"agent_id": ""},
+    {"context": []},
     {"agent_id": "a\ud800"},
     {"session_id": ["s"]},
     {"org_id": "o\n"},

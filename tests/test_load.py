@@ -112,7 +112,7 @@ def test_bombs_are_refused(name):
 def test_objects_that_are_no_policies():
     endless = {"policy_id": "p"}
     endless["rules"] = [endless]
-    for bad in (5, b"policy_id: p\n", [5], {"policy_id": "p", "rules": [object()]}, endless, {5: 6}):
+    for bad in (5, "", "\0", "x" * 300, b"policy_id: p\n", [5], {"policy_id": "p", "rules": [object()]}, endless, {5: 6}):
         with pytest.raises(PolicyError):
             load_policies(bad)
 

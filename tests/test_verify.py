@@ -258,7 +258,7 @@ def test_old_formats_verify_forever():
 
 
 def test_a_head_that_is_none(ledger):
-    for text in ("", "5", "5:ab", "x:" + "0" * 64, "5:" + "g" * 64):
+    for text in ("", "5", "0:" + "f" * 64, "5:ab", "x:" + "0" * 64, "5:" + "g" * 64):
         if text:
             with pytest.raises(ValueError, match="is not a head"):
                 verify(ledger, text)

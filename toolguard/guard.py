@@ -111,8 +111,8 @@ class Guard:
         call = ToolCall(tool, params, group, call_id=call_id or self._new_id())
         try:
             caller = _caller.get()
-            if agent_id or session_id or org_id or context:
-                caller = _merged(caller, Identity(agent_id, session_id, org_id, context or {}))
+            if any(given is not None for given in (agent_id, session_id, org_id, context)):
+                caller = _merged(caller, Identity(agent_id, session_id, org_id, {} if context is None else context))
             identify(call, caller)
             plain_call(call)
             decision = decide(self.policies, call)
@@ -276,9 +276,9 @@ def _merged(outer: Identity, inner: Identity) -> Identity:
     if not isinstance(inner.context, Mapping):
         refuse("context", f"has to be a mapping, not {kind_name(inner.context)}")
     return Identity(
-        inner.agent_id or outer.agent_id,
-        inner.session_id or outer.session_id,
-        inner.org_id or outer.org_id,
+        outer.agent_id if inner.agent_id is None else inner.agent_id,
+        outer.session_id if inner.session_id is None else inner.session_id,
+        outer.org_id if inner.org_id is None else inner.org_id,
         {**outer.context, **inner.context} if inner.context else outer.context,
     )
 

@@ -43,7 +43,12 @@ class Head:
             ValueError: it is something else.
         """
         seq, _, digest = text.strip().partition(":")
-        if not seq.isdecimal() or len(digest) != 2 * len(EMPTY_HASH) or not set(digest) <= set("0123456789abcdef"):
+        if (
+            not seq.isdecimal()
+            or not int(seq)
+            or len(digest) != 2 * len(EMPTY_HASH)
+            or not set(digest) <= set("0123456789abcdef")
+        ):
             raise ValueError(f"`{text}` is not a head (a record's number, `:`, 64 hexadecimal digits)")
         return cls(int(seq), digest)
 

@@ -115,9 +115,13 @@ def _documents(source: Any, problems: list[Problem]) -> Iterable[Document | Poli
 
 
 def _files(path: Path, problems: list[Problem]) -> list[Path]:
-    if not path.is_dir():
+    try:
+        folder = path.is_dir()
+    except (OSError, ValueError):  # no file can have this path; reading it says so
+        folder = False
+    if not folder:
         return [path]
-    found = sorted(p for p in path.rglob("*") if p.suffix in (".yaml", ".yml") and not p.name.startswith("."))
+    found = sorted(p for p in path.rglob("*") if p.suffix.lower() in (".yaml", ".yml") and not p.name.startswith("."))
     if not found:
         problems.append(Problem("the folder holds no `.yaml` or `.yml` file", str(path)))
     return found
@@ -131,11 +135,12 @@ def _text_of(path: Path, problems: list[Problem]) -> str | None:
             problems.append(Problem(f"the file is larger than {MAX_BYTES} bytes", str(path)))
             return None
         return data.decode()
-    except OSError as error:
-        hint = "; policy text given as a string has to have more than one line" if ":" in str(path) else ""
-        problems.append(Problem(f"cannot be read: {(error.strerror or str(error)).lower()}{hint}", str(path)))
     except UnicodeDecodeError as error:
         problems.append(Problem(f"is not UTF-8 text: byte {error.start} cannot be decoded", str(path)))
+    except (OSError, ValueError) as error:  # ValueError: a path that no file can have
+        hint = "; policy text given as a string has to have more than one line"
+        why = getattr(error, "strerror", None) or str(error)
+        problems.append(Problem(f"cannot be read: {why.lower()}{hint}", ascii(str(path))[1:-1]))
     return None
 
 
