@@ -193,3 +193,22 @@ def test_as_a_module_and_into_a_closed_pipe(files):
     done = subprocess.run(command, shell=True, capture_output=True, text=True, cwd=Path(__file__).parent.parent, check=False)
     assert done.stderr == ""
     assert json.loads(done.stdout)["verdict"] == "deny"
+
+
+def test_a_terminal_that_cannot_show_a_character(files):
+    command = [
+        sys.executable,
+        "-m",
+        "toolguard",
+        "evaluate",
+        "--pack",
+        "payments",
+        "--call",
+        files("c.json", call(amount=1000)),
+    ]
+    environment = {"PYTHONIOENCODING": "ascii", "PATH": ""}
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=environment, cwd=Path(__file__).parent.parent, check=False
+    )
+    assert (done.returncode, done.stderr) == (DENIED, "")
+    assert "Refund SOP \\xa72.3" in done.stdout

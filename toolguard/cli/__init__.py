@@ -6,6 +6,7 @@ Exit codes: 0 allowed or fine, 1 internal error, 2 usage, 3 denied, 4 escalated,
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,9 @@ COMMANDS = (evaluate, lint, verify, demo)
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     args = parser().parse_args(argv)
+    for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show a character must not turn a denial into a crash
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         return int(args.run(args))
     except PolicyError as error:
