@@ -39,7 +39,7 @@ _AS_TEXT: tuple[tuple[type, Any], ...] = (
     (PurePath, str),
 )
 
-
+# Subclasses of these (a numpy float, markup text) are judged, and passed on, as what they are made of.
 _BASES: tuple[tuple[Any, Any], ...] = ((str, str.__str__), (int, int.__int__), (float, float.__float__))
 
 
@@ -93,10 +93,7 @@ class _Walk:
         for kind, text in _AS_TEXT:
             if isinstance(value, kind):
                 return value, self.take(text(value), path, depth)[1]
-        for (
-            base,
-            plain,
-        ) in _BASES:  # subclasses (a numpy float, markup text) are judged, and passed on, as what they are made of
+        for base, plain in _BASES:
             if isinstance(value, base):
                 return self.take(plain(value), path, depth)
         if isinstance(value, (set, frozenset)):
