@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from toolguard import Guard
-from toolguard.engine.compile import condition
+from toolguard.engine.conditions import condition
 from toolguard.errors import Indeterminate
 from toolguard.policy.document import Policy
 

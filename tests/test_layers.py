@@ -11,9 +11,10 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "toolguard"
 
 DOORS = {
+    "ada_url": "toolguard.classify.url",
     "bashlex": "toolguard.classify.shell",
     "blake3": "toolguard.canonical",
-    "pydantic": "toolguard.policy.document",
+    "pydantic": "toolguard.policy",
     "pydantic_core": "toolguard.canonical",
     "re2": "toolguard.operators",
     "sqlglot": "toolguard.classify.sql",

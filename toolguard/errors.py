@@ -30,12 +30,16 @@ class ToolGuardError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One reason why a policy was refused. `line` and `column` count from 1 and are None for policies given as objects."""
+    """One reason why a policy was refused. `line` and `column` count from 1 and are None for policies given as objects.
+
+    `code` is the name `toolguard lint` has for it.
+    """
 
     message: str
     source: str
     line: int | None = None
     column: int | None = None
+    code: str = "structural-validation"
 
     def __str__(self) -> str:
         """`file:line:column: message`, the form editors and terminals can jump to."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -21,12 +23,13 @@ from toolguard.engine.compile import PolicySet
 from toolguard.engine.decide import decide
 from toolguard.errors import ApprovalRefused, ApprovalUnavailable, MalformedCall
 from toolguard.model import Approval, Decision, Identity, Outcome, ToolCall, Verdict
-from toolguard.policy.load import load_policies, pack_path
+from toolguard.policy.load import load_policies, pack_path, policy_files
 from toolguard.stores.memory import MemoryStore
 from toolguard.stores.sqlite import SqliteStore, read_records
+from toolguard.watch import Watcher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from toolguard.stores.base import Store
 
@@ -48,6 +51,7 @@ class Guard:
         pack: the name of a starter policy that ships with the library, added to `policies`.
         ledger: the SQLite file of the record, created when it is not there; `":memory:"` keeps it in the process; or a store.
         unmatched: the verdict on a tool that no policy covers. Anything but "deny" is your explicit choice.
+        enforce_shadow: treat shadow policies as enforced ones, as the reference's server does unless told otherwise.
         approver: asked for an escalated call; True or a granted `Approval` lets it run. Without one an escalation is a denial.
         now: nanoseconds since 1970.
         on_decision: told of every decision once it is recorded, for logs and metrics; it cannot change anything.
@@ -67,18 +71,23 @@ class Guard:
         pack: str | None = None,
         ledger: str | Path | Store = "toolguard.db",
         unmatched: str = "deny",
+        enforce_shadow: bool = False,
         approver: Approver | None = None,
         on_decision: Callable[[Decision], object] | None = None,
         now: Callable[[], int] = time.time_ns,
         new_id: Callable[[], str] = lambda: os.urandom(8).hex(),
     ) -> None:
-        sources = [policies, *([pack_path(pack)] if pack else [])]
-        self.policies = PolicySet(load_policies(sources), _verdict(unmatched))
+        given = list(policies) if isinstance(policies, Iterator) else policies
+        self._sources = [given, *([pack_path(pack)] if pack else [])]
+        self._compiled = partial(PolicySet, unmatched=_verdict(unmatched), enforce_shadow=enforce_shadow)
+        self.policies = self._compiled(load_policies(self._sources))
         self.store: Store = _open(ledger)
         self._log = Log(self.store, now)
         self._approver = approver
         self._on_decision = on_decision
         self._new_id = new_id
+        self._reloading = threading.Lock()
+        self._watchers: list[Watcher] = []
         try:
             self._log.check()
             self._log.start(self.policies.revision, _version())
@@ -159,6 +168,32 @@ class Guard:
         except Exception:
             _logger.exception("the outcome of call %s could not be recorded", decision.call.call_id)
 
+    def reload(self) -> str:
+        """Read the policies again from where they came and put them in force, all of them or none. Returns their revision.
+
+        A changed revision is a record of its own. Calls that are being judged finish on the policies they began with.
+
+        Raises:
+            PolicyError: a policy was refused; those in force stay.
+            StoreError: the change could not be recorded; those in force stay.
+        """
+        with self._reloading:
+            fresh = self._compiled(load_policies(self._sources))
+            if fresh.revision != self.revision:
+                self._log.reload(fresh.revision, self.revision)
+            self.policies = fresh
+            return fresh.revision
+
+    def watch(self, interval: float = 1.0) -> Watcher:
+        """Reload by itself when a policy file has changed and then kept still for `interval` seconds.
+
+        A change that is refused is logged, and the policies in force stay. It ends with `Watcher.stop()` or `close()`; a forked
+        process has to call it again.
+        """
+        watcher = Watcher(lambda: policy_files(self._sources), self.reload, interval)
+        self._watchers.append(watcher)
+        return watcher
+
     @contextmanager
     def acting_as(
         self,
@@ -179,7 +214,9 @@ class Guard:
             _caller.reset(token)
 
     def close(self) -> None:
-        """Let go of the ledger; every later call is denied."""
+        """Let go of the ledger and of watched files; every later call is denied."""
+        for watcher in self._watchers:
+            watcher.stop()
         self.store.close()
 
     def __enter__(self) -> Self:

@@ -8,7 +8,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 FINAL = "This is final for these arguments: do not repeat the same call."
 
@@ -123,7 +123,7 @@ class Decision:
 
     `hits` are the rules that fired and count, most restrictive first; `shadow_hits` are recorded and change nothing.
     `cause` is set where something other than a rule decided (no policy, a malformed call, a ledger that cannot be written).
-    `record` is this decision in the ledger, None while it is not there.
+    `record` is this decision in the ledger, None while it is not there. `policies` are those it was made with.
     """
 
     call: ToolCall
@@ -134,6 +134,7 @@ class Decision:
     cause: str = ""
     obligations: tuple[Obligation, ...] = ()
     record: Record | None = None
+    policies: Explains | None = field(default=None, repr=False, compare=False)
 
     @property
     def allowed(self) -> bool:
@@ -170,6 +171,10 @@ class Decision:
             parts.append(hit.suggested_response.strip())
         return " ".join([*parts, FINAL])
 
+    def explain(self) -> Explanation:
+        """The walk through every rule that could apply, with the values each condition saw (they may be secret)."""
+        return self.policies.explain(self) if self.policies else Explanation(self)
+
     def to_dict(self) -> dict[str, Any]:
         """The decision as JSON-able data; parameters are left out, because they may be secret."""
         return {
@@ -184,6 +189,100 @@ class Decision:
             "obligations": [to_dict(duty) for duty in self.obligations],
             "record": self.record.seq if self.record else None,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionTrace:
+    """One part of a condition on one call: `and`, `or`, `not`, or the text of a leaf.
+
+    `truth` is None where it is indeterminate, and `why` says why. `values` are the fields a leaf saw; one that is not there,
+    or cannot be followed, is not in it.
+    """
+
+    text: str
+    truth: bool | None
+    why: str | None = None
+    values: Mapping[str, Any] = field(default_factory=dict)
+    parts: tuple[ConditionTrace, ...] = ()
+
+    @property
+    def word(self) -> str:
+        """`true`, `false` or `unknown`."""
+        return "unknown" if self.truth is None else str(self.truth).lower()
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON-able data."""
+        seen = {"parts": [part.to_dict() for part in self.parts]} if self.parts else {"values": dict(self.values)}
+        return {"condition": self.text, "truth": self.truth, "why": self.why, **seen}
+
+
+@dataclass(frozen=True, slots=True)
+class RuleTrace:
+    """One rule on one call: what it reports when it fires, whether it did, and how its conditions came out."""
+
+    hit: RuleHit
+    fired: bool
+    condition: ConditionTrace
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """How one decision came about, most restrictive rules first. `str()` draws it as a tree."""
+
+    decision: Decision
+    rules: tuple[RuleTrace, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON-able data: the decision, and every rule with its walk. It holds parameters, which may be secret."""
+        rules = (
+            {
+                "policy_id": rule.hit.policy_id,
+                "rule_id": rule.hit.rule_id,
+                "rule_name": rule.hit.rule_name,
+                "effect": rule.hit.effect.word,
+                "mode": rule.hit.mode,
+                "fired": rule.fired,
+                "conditions": rule.condition.to_dict(),
+            }
+            for rule in self.rules
+        )
+        return {"decision": self.decision.to_dict(), "rules": list(rules)}
+
+    def __str__(self) -> str:
+        """The tree."""
+        return "\n".join(self.lines())
+
+    def lines(self, paint: Callable[[str, str], str] = lambda text, _: text) -> list[str]:
+        """The tree, one line each; `paint(text, colour)` may colour verdicts and truths."""
+        verdict = self.decision.verdict.word
+        drawn = [f"{paint(verdict.upper(), verdict)} {self.decision.call.tool}: {self.decision.reason}"]
+        for rule in self.rules:
+            effect, shadow = rule.hit.effect.word, " (shadow: changes nothing)" if rule.hit.mode == "shadow" else ""
+            fired = paint(f"{effect}, fired", effect) if rule.fired else f"{effect}, did not fire"
+            drawn.append(f"- {rule.hit.title} of policy `{rule.hit.policy_id}`: {fired}{shadow}")
+            drawn += _drawn(rule.condition, "  ", paint)
+        return drawn
+
+
+def _drawn(part: ConditionTrace, indent: str, paint: Callable[[str, str], str], branch: str = "") -> list[str]:
+    seen = "".join(f"; {name} is {shown(value)}" for name, value in part.values.items())
+    why = f"; {part.why}" if part.why and not part.parts else ""
+    drawn = [f"{indent}{branch}{paint(part.word, part.word)}: {printable(part.text)}{seen}{printable(why)}"]
+    below = indent + {"": "", "├ ": "│ ", "└ ": "  "}[branch]
+    for position, each in enumerate(part.parts, 1):
+        drawn += _drawn(each, below, paint, "└ " if position == len(part.parts) else "├ ")
+    return drawn
+
+
+def shown(value: Any, limit: int = 200) -> str:
+    """A value on one line for a person, as JSON, cut to `limit` characters."""
+    text = printable(json.dumps(value, ensure_ascii=False, default=str))
+    return text if len(text) <= limit else f"{text[:limit]}... ({len(text)} characters)"
+
+
+def printable(text: str) -> str:
+    """The text with everything that a terminal would not show, or would obey, as an escape."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +308,13 @@ class Outcome:
     duration: int
     value: Any = None
     error: BaseException | None = None
+
+
+class Explains(Protocol):
+    """Policies that can say how a decision of theirs came about."""
+
+    def explain(self, decision: Decision) -> Explanation:
+        """The walk through every rule that could apply."""
 
 
 class DecisionPoint(Protocol):

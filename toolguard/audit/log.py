@@ -41,6 +41,10 @@ class Log:
         """The guard was started with these policies."""
         return self._append("start", {"toolguard": version, "revision": revision, "placement": self.placement})
 
+    def reload(self, revision: str, previous: str) -> Record:
+        """Other policies are in force from here on."""
+        return self._append("reload", {"revision": revision, "previous": previous, "placement": self.placement})
+
     def decision(self, decision: Decision) -> Record:
         """A call was judged: everything that led to the verdict, with a digest in the place of the parameters."""
         call = decision.call

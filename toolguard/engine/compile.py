@@ -3,37 +3,46 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from toolguard.canonical import digest, encode
-from toolguard.engine.facts import getter, test_of
-from toolguard.errors import Missing
-from toolguard.logic import Test, all_of, any_of, negate
-from toolguard.model import Citation, RuleHit, Verdict
-from toolguard.operators import OPERATORS, field_operand
-from toolguard.policy.document import All, AnyOf, Leaf, Not
-from toolguard.policy.fields import Field, parse_field
+from toolguard.engine.conditions import bindings_of, condition
+from toolguard.engine.explain import trace
+from toolguard.model import Citation, Explanation, RuleHit, RuleTrace, Verdict
+from toolguard.policy.document import DEFAULT_PRIORITY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from toolguard.model import ToolCall
-    from toolguard.policy.document import Condition, Policy, Rule
+    from toolguard.logic import Test
+    from toolguard.model import Decision, ToolCall
+    from toolguard.policy.document import Policy, Rule
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class CompiledRule:
-    """A rule ready to be asked. `hit` is what it reports; `fires_unknown` whether an indeterminate answer fires it."""
+    """A rule ready to be asked. `hit` is what it reports; `fires_unknown` whether an indeterminate answer fires it.
+
+    `order` sorts the most restrictive first, then by the policy's priority and the rule's.
+    """
 
     test: Test
     hit: RuleHit
     fires_unknown: bool
+    order: tuple[int, int, int]
+    source: tuple[Policy, Rule]
     agent_ids: tuple[str, ...] = ()
     org_ids: tuple[str, ...] = ()
 
     def concerns(self, call: ToolCall) -> bool:
         """Whether the policy's scope takes in this caller."""
         return (not self.agent_ids or call.agent_id in self.agent_ids) and (not self.org_ids or call.org_id in self.org_ids)
+
+    def explained(self, call: ToolCall) -> RuleTrace:
+        """The walk through the rule's conditions on this call."""
+        policy, rule = self.source
+        walk = trace(rule.conditions, bindings_of(policy), call)
+        return RuleTrace(self.hit, walk.truth is True or (walk.truth is None and self.fires_unknown), walk)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +56,7 @@ class Plan:
     @classmethod
     def of(cls, rules: Iterable[CompiledRule]) -> Plan:
         """Put the rules in order."""
-        ordered = tuple(sorted(rules, key=lambda rule: -rule.hit.effect))
+        ordered = tuple(sorted(rules, key=lambda rule: rule.order))
         modes = {rule.hit.mode for rule in ordered}
         return cls(ordered, covered="enforcement" in modes, shadowed="shadow" in modes)
 
@@ -55,9 +64,12 @@ class Plan:
 class PolicySet:
     """Compiled policies and their digest. Only approved policies are in it, and only enforced ones cover a tool."""
 
-    def __init__(self, policies: Iterable[Policy] = (), unmatched: Verdict = Verdict.DENY) -> None:
-        """Compile. `unmatched` is the verdict on a tool that no policy covers."""
-        given = tuple(policies)
+    def __init__(
+        self, policies: Iterable[Policy] = (), unmatched: Verdict = Verdict.DENY, *, enforce_shadow: bool = False
+    ) -> None:
+        """Compile. `unmatched` is the verdict on a tool that no policy covers; shadow policies can be taken as enforced."""
+        as_enforced = {"mode": "enforcement"} if enforce_shadow else {}
+        given = tuple(policy.model_copy(update=as_enforced) for policy in policies)
         self.policies = tuple(policy for policy in given if policy.status == "approved")
         self.unmatched = unmatched
         self.left_out = len(given) - len(self.policies)
@@ -95,6 +107,10 @@ class PolicySet:
         plan = kept[group] = Plan.of(found)
         return plan
 
+    def explain(self, decision: Decision) -> Explanation:
+        """How every rule of the matching policies came out on the call of a decision that was made with this set."""
+        return Explanation(decision, tuple(rule.explained(decision.call) for rule in self.plan_for(decision.call).rules))
+
 
 def compile_rule(policy: Policy, rule: Rule) -> CompiledRule:
     """One rule with everything it would report, made once."""
@@ -112,51 +128,12 @@ def compile_rule(policy: Policy, rule: Rule) -> CompiledRule:
         timeout_minutes=config.timeout_minutes,
         citation=Citation(**citation.model_dump()) if citation else None,
     )
-    fires_unknown = rule.verdict > Verdict.ALLOW and rule.on_indeterminate != "skip"
-    return CompiledRule(condition(rule.conditions), hit, fires_unknown, policy.scope.agent_ids, policy.scope.org_ids)
-
-
-def condition(node: Condition) -> Test:
-    """A condition as one closure `call -> bool` that raises Indeterminate where it cannot tell."""
-    if isinstance(node, All):
-        return all_of([condition(each) for each in node.and_])
-    if isinstance(node, AnyOf):
-        return any_of([condition(each) for each in node.or_])
-    if isinstance(node, Not):
-        return negate(condition(node.not_))
-    return _leaf(node)
-
-
-def _leaf(leaf: Leaf) -> Test:
-    operator = OPERATORS[leaf.operator]
-    field = parse_field(leaf.field)
-    operand = operator.operand(_folded(leaf) if field.root == "tool_name" else leaf.value)
-    ask = operator.build(operand)
-    if operator.operand is field_operand:
-        return _compare_fields(field, parse_field(operand), ask)
-    test = test_of(field, ask)
-    if operator.if_missing is None:
-        return test
-    answer = operator.if_missing(operand)
-
-    def or_missing(call: ToolCall) -> bool:
-        try:
-            return test(call)
-        except Missing:
-            return answer
-
-    return or_missing
-
-
-def _folded(leaf: Leaf) -> Any:
-    """What is compared with a tool's name: names match in any case, here as in a scope."""
-    if leaf.operator == "regex":
-        return f"(?i){leaf.value}"
-    items = leaf.value if isinstance(leaf.value, list) else [leaf.value]
-    folded = [item.casefold() if isinstance(item, str) else item for item in items]
-    return folded if isinstance(leaf.value, list) else folded[0]
-
-
-def _compare_fields(field: Field, other: Field, ask: Test) -> Test:
-    get_other = getter(other)
-    return lambda call: test_of(field, lambda value: ask((value, get_other(call))))(call)
+    return CompiledRule(
+        condition(rule.conditions, bindings_of(policy)),
+        hit,
+        fires_unknown=rule.verdict > Verdict.ALLOW and rule.on_indeterminate != "skip",
+        source=(policy, rule),
+        order=(-rule.verdict, policy.priority or DEFAULT_PRIORITY, rule.priority or DEFAULT_PRIORITY),
+        agent_ids=policy.scope.agent_ids,
+        org_ids=policy.scope.org_ids,
+    )

@@ -39,8 +39,9 @@ def decide(policies: PolicySet, call: ToolCall) -> Decision:
         shadow_hits = tuple(hit for hit in hits if hit.mode == "shadow")
         hits = tuple(hit for hit in hits if hit.mode != "shadow")
     if not plan.covered:
-        return Decision(call, policies.unmatched, (), shadow_hits, policies.revision, why_uncovered(policies, call))
-    return Decision(call, hits[0].effect if hits else _ALLOW, hits, shadow_hits, policies.revision)
+        cause = why_uncovered(policies, call)
+        return Decision(call, policies.unmatched, (), shadow_hits, policies.revision, cause, policies=policies)
+    return Decision(call, hits[0].effect if hits else _ALLOW, hits, shadow_hits, policies.revision, policies=policies)
 
 
 def why_uncovered(policies: PolicySet, call: ToolCall) -> str:

@@ -12,10 +12,11 @@ from toolguard.operators import number, quick_of
 from toolguard.policy.fields import EVERY, Field
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from toolguard.logic import Test
     from toolguard.model import ToolCall
+    from toolguard.policy.bindings import Binding
 
 _IDENTITY = {
     "tool_name": "tool",
@@ -23,14 +24,18 @@ _IDENTITY = {
     "agent_id": "agent_id",
     "session_id": "session_id",
     "org_id": "org_id",
+    "call_id": "call_id",
 }
+NO_FACTS: Mapping[str, Binding] = {}
 
 
-def getter(field: Field) -> Callable[[ToolCall], Any]:
-    """A function `call -> value` for a field without `[*]`.
+def getter(field: Field, facts: Mapping[str, Binding]) -> Callable[[ToolCall], Any]:
+    """A function `call -> value` for a field without `[*]`. `facts` are those of the policy.
 
     The function raises Missing where there is no such value and Indeterminate where the path cannot be followed.
     """
+    if field.root in facts:
+        return _fact(field, facts[field.root])
     if field.root in _IDENTITY:
         return _identity(field)
     if field.text == "amount":
@@ -40,15 +45,17 @@ def getter(field: Field) -> Callable[[ToolCall], Any]:
     return _nested(field)
 
 
-def test_of(field: Field, ask: Test) -> Test:
-    """`call -> answer`: `ask` of the field's value; below `[*]`, of any item's value."""
+def test_of(field: Field, ask: Test, facts: Mapping[str, Binding]) -> Test:
+    """`call -> answer`: `ask` of the field's value; below `[*]`, of any item's value. `facts` are those of the policy."""
+    if field.root in facts:
+        return _test_of_fact(field, ask, facts[field.root])
     if EVERY in field.steps:
         at = field.steps.index(EVERY)
         ask = _of_any_item(field.steps[at + 1 :], ask, field.text)
         field = Field(field.text, field.root, field.steps[:at])
     if field.root == "parameters" and len(field.steps) == 1 and field.text != "amount":
         return _test_of_parameter(field, ask)
-    get, text = getter(field), field.text
+    get, text = getter(field, NO_FACTS), field.text
 
     def test(call: ToolCall) -> bool:
         try:
@@ -96,6 +103,73 @@ def _of_any_item(steps: tuple[Any, ...], ask: Test, text: str) -> Test:
         return ask(_follow(item, steps, text))
 
     return test
+
+
+def _test_of_fact(field: Field, ask: Test, binding: Binding) -> Test:
+    """A test of one fact of a text; where the field names many texts (`[*]`), of any of them."""
+    fact = _fact_reader(field, binding)
+    settings = _settings(binding)
+
+    def test(call: ToolCall) -> bool:
+        given = settings(call)
+        return bool(_known(test_of(binding.subject, lambda text: ask(fact(text, given)), NO_FACTS))(call))
+
+    if any(isinstance(value, Field) for value in binding.settings.values()):
+        return test
+    fixed = dict(binding.settings)
+    return _known(test_of(binding.subject, lambda text: ask(fact(text, fixed)), NO_FACTS))
+
+
+def _fact(field: Field, binding: Binding) -> Callable[[ToolCall], Any]:
+    fact, settings, subject = _fact_reader(field, binding), _settings(binding), getter(binding.subject, NO_FACTS)
+    return _known(lambda call: fact(subject(call), settings(call)))
+
+
+def _fact_reader(field: Field, binding: Binding) -> Callable[[Any, dict[str, Any]], Any]:
+    """`(text, settings) -> value` of the fact that the field names."""
+    name, classify, text = str(field.steps[0]), binding.classifier.classify, binding.subject.text
+
+    def read(value: Any, settings: dict[str, Any]) -> Any:
+        if type(value) is not str:
+            raise Indeterminate(f"is {kind_name(value)}, not text", text)
+        facts = classify(value, **settings)
+        found = getattr(facts, name)
+        if found is None:
+            raise Indeterminate(facts.why_unknown, text)
+        return list(found) if type(found) is tuple else found
+
+    return read
+
+
+def _settings(binding: Binding) -> Callable[[ToolCall], dict[str, Any]]:
+    """`call -> settings`. What the model could have given and did not is None; what the host program has to give is unknown."""
+    readers = {name: getter(value, NO_FACTS) for name, value in binding.settings.items() if isinstance(value, Field)}
+    optional = {setting.name for setting in binding.classifier.settings if setting.of_the_call}
+
+    def read(call: ToolCall) -> dict[str, Any]:
+        given: dict[str, Any] = dict(binding.settings)
+        for name, get in readers.items():
+            try:
+                given[name] = get(call)
+            except Missing:
+                if name not in optional:
+                    raise
+                given[name] = None
+        return given
+
+    return read
+
+
+def _known(ask: Callable[[ToolCall], Any]) -> Callable[[ToolCall], Any]:
+    """The same, but a text that is not there is not merely missing: there are no facts that an allow rule could lean on."""
+
+    def known(call: ToolCall) -> Any:
+        try:
+            return ask(call)
+        except Missing as missing:
+            raise Indeterminate(missing.reason, missing.field) from None
+
+    return known
 
 
 def _identity(field: Field) -> Callable[[ToolCall], Any]:

@@ -1,18 +1,17 @@
 """A policy as written: the pydantic models behind validation and, through them, the JSON Schema.
 
 Strict on purpose: unknown keys, wrong types and unknown names are refused, because a policy that silently does less than its
-author wrote is worse than none. The language is the reference's (docs/policies.md); names match its YAML.
+author wrote is worse than none. The language is the reference's (docs/policies.md); names match its YAML. The text below each
+key describes it in the schema.
 """
 
 from __future__ import annotations
 
-from difflib import get_close_matches
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Discriminator,
     Field,
     Tag,
@@ -24,67 +23,68 @@ from pydantic import (
 
 from toolguard.model import Verdict
 from toolguard.operators import OPERATORS, field_operand
+from toolguard.policy.bindings import check_fact_name, known_facts, parse_binding
 from toolguard.policy.fields import parse_field
+from toolguard.policy.nodes import NODES, HttpClassify
+from toolguard.policy.strict import STRUCTURE, Name, Refused, Strict, nearest
 
 MAX_DEPTH = 64
-NOT_BUILT_YET = ("sql_classify", "path_classify", "shell_classify", "write_classify", "http_classify", "llm_classify")
-FORMS = ("and", "or", "not", "field")
-
-Name = Annotated[str, Field(min_length=1, max_length=256)]
-
-
-class Misplaced(ValueError):
-    """A problem whose place is `below` the part that was being validated."""
-
-    def __init__(self, message: str, below: tuple[str | int, ...]) -> None:
-        super().__init__(message)
-        self.below = below
-
-
-class Strict(BaseModel):
-    """Base of every part of a policy: no unknown key, no silent conversion, no later change."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+FORMS = ("and", "or", "not", "field", *NODES)
+DEFAULT_PRIORITY = 100
 
 
 class Citation(Strict):
     """Where people wrote this rule down."""
 
     document_id: Name
+    """The document, as your organisation names it."""
     document_title: str | None = None
+    """Its title, for people."""
     section: str | None = None
+    """The section in it."""
     page: int | None = None
+    """The page in it."""
     line: int | None = None
+    """The line in it."""
     excerpt: str | None = None
+    """The sentence the rule carries out, word for word."""
 
 
 class EffectConfig(Strict):
     """What to say and whom to ask when the rule fires."""
 
     severity: Literal["low", "medium", "high", "critical"] | None = None
+    """How bad it would have been; a label."""
     suggested_response: str | None = None
+    """What the agent is told to do instead."""
     escalate_to: str | None = None
+    """The role that may approve an escalated call."""
     timeout_minutes: Annotated[int, Field(gt=0, le=60 * 24 * 30)] | None = None
+    """How long an escalated call may wait for an answer."""
 
 
 class Leaf(Strict):
     """One question about one value."""
 
     field: Name
+    """What is looked at: a parameter (`amount`, `parameters.lines[*].price`), `context.*`, an identity field, or a fact."""
     operator: Name
+    """What is asked of it."""
     value: Annotated[Any, Field(validate_default=True)] = None
+    """What it is compared with."""
 
     @field_validator("field")
     @classmethod
-    def _field_is_known(cls, text: str) -> str:
-        parse_field(text)
+    def _field_is_known(cls, text: str, info: ValidationInfo) -> str:
+        parse_field(text, (info.context or {}).get("facts"))
         return text
 
     @field_validator("operator")
     @classmethod
     def _operator_is_known(cls, name: str) -> str:
         if name not in OPERATORS:
-            raise ValueError(f"unknown operator `{name}` (known: {', '.join(OPERATORS)}){nearest(name, tuple(OPERATORS))}")
+            known = f"(known: {', '.join(OPERATORS)}){nearest(name, tuple(OPERATORS))}"
+            raise Refused(f"unknown operator `{name}` {known}", code="unknown-operator")
         return name
 
     @field_validator("value")
@@ -96,9 +96,10 @@ class Leaf(Strict):
         try:
             operator.operand(value)
             if operator.operand is field_operand:
-                parse_field(value)
+                parse_field(value, (info.context or {}).get("facts"))
         except ValueError as wrong:
-            raise ValueError(f"the value of `{operator.name}` {wrong}") from None
+            code = "invalid-regex-syntax" if operator.name == "regex" else STRUCTURE
+            raise Refused(f"the value of `{operator.name}` {wrong}", code=code) from None
         return value
 
 
@@ -106,55 +107,90 @@ class All(Strict):
     """Every one of these."""
 
     and_: Annotated[tuple[Condition, ...], Field(alias="and", min_length=1, strict=False)]
+    """The conditions that all have to hold."""
 
 
 class AnyOf(Strict):
     """At least one of these."""
 
     or_: Annotated[tuple[Condition, ...], Field(alias="or", min_length=1, strict=False)]
+    """The conditions of which one has to hold."""
 
 
 class Not(Strict):
     """The opposite of this."""
 
     not_: Annotated[Condition, Field(alias="not")]
+    """The condition that must not hold."""
 
 
 def form_of(value: Any) -> str | None:
-    """Which of the four forms a condition has; None when it has none or several."""
+    """Which form a condition has; None when it has none or several."""
     keys = value.keys() if isinstance(value, dict) else value.model_dump(by_alias=True) if isinstance(value, Strict) else ()
     forms = [form for form in FORMS if form in keys]
     return forms[0] if len(forms) == 1 else None
 
 
 Condition = Annotated[
-    Annotated[All, Tag("and")] | Annotated[AnyOf, Tag("or")] | Annotated[Not, Tag("not")] | Annotated[Leaf, Tag("field")],
+    Annotated[All, Tag("and")]
+    | Annotated[AnyOf, Tag("or")]
+    | Annotated[Not, Tag("not")]
+    | Annotated[Leaf, Tag("field")]
+    | Annotated[HttpClassify, Tag("http_classify")],
     Discriminator(
         form_of,
         custom_error_type="condition_form",
-        custom_error_message="a condition has to have exactly one of `and`, `or`, `not`, `field`",
+        custom_error_message=f"a condition has to have exactly one of {', '.join(f'`{form}`' for form in FORMS)}",
     ),
 ]
+PathIn = tuple[str | int, ...]
+
+
+def parts(node: Condition, path: PathIn = ()) -> Iterator[tuple[PathIn, Condition]]:
+    """A condition and every condition below it, each with its path."""
+    yield path, node
+    if isinstance(node, Not):
+        yield from parts(node.not_, (*path, "not"))
+    elif isinstance(node, (All, AnyOf)):
+        key, members = ("and", node.and_) if isinstance(node, All) else ("or", node.or_)
+        for index, member in enumerate(members):
+            yield from parts(member, (*path, key, index))
 
 
 class Rule(Strict):
     """When the conditions hold (or cannot be evaluated), the effect counts."""
 
     rule_id: Name
+    """Its name in decisions and in the ledger; unique in the policy."""
     name: str | None = None
+    """A name for people."""
     description: str | None = None
+    """What it is for."""
     rule_type: str | None = None
+    """A label of your own, such as `threshold`."""
+    priority: Annotated[int, Field(ge=0)] | None = None
+    """Which of several rules with the same effect is named first, within the policy: 1 before 2. It changes no verdict."""
     enabled: bool = True
+    """False leaves the rule out."""
     conditions: Condition
+    """When the rule fires."""
     effect: Literal["allow", "flag", "escalate", "deny"]
+    """What the rule does with the call: `allow`, `flag` (goes on, recorded), `escalate` (a person decides) or `deny`."""
     effect_config: EffectConfig = EffectConfig()
+    """What to say and whom to ask when the rule fires."""
     citation: Citation | None = None
+    """Where people wrote this rule down."""
     on_indeterminate: Literal["fire", "skip"] | None = None
+    """What a restricting rule does when its conditions cannot be evaluated: `fire` (the default) or `skip`."""
 
     @model_validator(mode="after")
-    def _skip_is_for_restricting_rules(self) -> Self:
-        if self.on_indeterminate and self.effect == "allow":
+    def _allow_rules_say_what_is_allowed(self) -> Self:
+        if self.effect == "allow" and self.on_indeterminate:
             raise ValueError("`on_indeterminate` does not apply to an allow rule: it never fires when it cannot be evaluated")
+        nodes = [node for _, node in parts(self.conditions) if isinstance(node, tuple(NODES.values()))]
+        if self.effect == "allow" and nodes:
+            name = next(iter(type(nodes[0]).model_fields))
+            raise ValueError(f"`{name}` holds when a call breaks its requirements, which cannot allow it; use `facts:` instead")
         return self
 
     @property
@@ -176,29 +212,111 @@ class Scope(Strict):
     """Which calls the policy covers: a tool by name (any case) or by group, for these agents and organisations only."""
 
     tool_names: tuple[ScopeName, ...] = Field(default=(), strict=False)
+    """These tools, in any case."""
     tool_groups: tuple[ScopeName, ...] = Field(default=(), strict=False)
+    """All tools of these groups, beside those in `tool_names`."""
     agent_ids: tuple[ScopeName, ...] = Field(default=(), strict=False)
+    """Only for these agents."""
     org_ids: tuple[ScopeName, ...] = Field(default=(), strict=False)
+    """Only for these organisations."""
+    intentionally_global: bool = False
+    """Says that a scope without tools is meant to cover every tool; `toolguard lint` asks for it."""
+
+
+class SourceDocument(Strict):
+    """A document the policy was written from. Kept with the policy; it decides nothing."""
+
+    document_id: Name
+    """The name that citations use."""
+    title: str | None = None
+    """Its title."""
+    version: str | int | None = None
+    """Which version of it."""
+    path: str | None = None
+    """Where it is."""
+    content_hash: str | None = None
+    """The hash of its content, so that a later change shows."""
+    uploaded_at: str | None = None
+    """When it was added."""
+
+
+class DeepEvaluation(Strict):
+    """The reference's settings for a second opinion by a model. They load, and like there nothing evaluates them."""
+
+    model: str | None = None
+    """The model's name."""
+    context: Any = None
+    """What it would be told."""
+    context_file: str | None = None
+    """The file with what it would be told."""
+    confidence_threshold: float | int | None = None
+    """How sure it would have to be."""
+    response_format: Any = None
+    """How it would have to answer."""
+    fail_mode: str | None = None
+    """What would happen if it failed."""
+
+
+def _fact_name(name: str) -> str:
+    check_fact_name(name)
+    return name
+
+
+def _binding(given: dict[str, str]) -> dict[str, str]:
+    parse_binding(given)
+    return given
 
 
 class Policy(Strict):
     """Rules with a scope. Only approved policies decide; a shadow policy is recorded and never enforced."""
 
     policy_id: Name
+    """Its name in decisions and in the ledger; unique among the policies that are loaded together."""
     name: str | None = None
+    """A name for people."""
     description: str | None = None
+    """What it is for."""
+    org_id: str | None = None
+    """Whose policy it is; a label. `scope.org_ids` says for whom it holds."""
     version: Annotated[int, Field(ge=0)] | None = None
+    """Counts its changes."""
+    priority: Annotated[int, Field(ge=0)] | None = None
+    """Which policy is named first when several give the same verdict: 1 before 2, none or 0 is 100. It changes no verdict."""
     status: Literal["draft", "review", "approved", "archived"] = "approved"
+    """Only approved policies decide."""
     mode: Literal["enforcement", "shadow"] = "enforcement"
+    """`shadow`: what it would have said is recorded and changes nothing."""
     scope: Scope = Scope()
+    """Which calls it covers; left out, all of them."""
+    facts: dict[Annotated[Name, AfterValidator(_fact_name)], Annotated[dict[str, str], AfterValidator(_binding)]] = Field(
+        default_factory=dict
+    )
+    """Names for what a classifier says about a field: `target: {url: parameters.url}` makes `target.host` a field."""
     rules: Annotated[tuple[Rule, ...], Field(min_length=1, strict=False)]
+    """The rules; the most restrictive one that fires counts."""
+    source_documents: tuple[SourceDocument, ...] = Field(default=(), strict=False)
+    """The documents it was written from."""
+    compliance: dict[Name, Annotated[tuple[Name, ...], Field(strict=False)]] = Field(default_factory=dict)
+    """Which controls of which framework it carries out: `SOC2: [CC6.1]`; a label."""
+    deep_evaluation: DeepEvaluation | None = None
+    """Loads for the reference's sake; nothing evaluates it."""
+    created_by: str | None = None
+    """Who wrote it."""
+    approved_by: str | None = None
+    """Who approved it."""
+    created_at: str | None = None
+    """When it was written."""
+    updated_at: str | None = None
+    """When it was last changed."""
+    approved_at: str | None = None
+    """When it was approved."""
 
     @model_validator(mode="after")
     def _rule_ids_differ(self) -> Self:
         seen: set[str] = set()
         for index, rule in enumerate(self.rules):
             if rule.rule_id in seen:
-                raise Misplaced(f"rule_id `{rule.rule_id}` is used twice", ("rules", index, "rule_id"))
+                raise Refused(f"rule_id `{rule.rule_id}` is used twice", ("rules", index, "rule_id"), "rule-id-collision")
             seen.add(rule.rule_id)
         return self
 
@@ -210,12 +328,6 @@ class Policy(Strict):
 def validated(data: Any) -> tuple[Policy | None, list[Any]]:
     """The policy that this data is, or pydantic's errors."""
     try:
-        return Policy.model_validate(data), []
+        return Policy.model_validate(data, context={"facts": known_facts(data.get("facts"))}), []
     except ValidationError as refused:
         return None, list(refused.errors(include_url=False))
-
-
-def nearest(word: str, known: tuple[str, ...]) -> str:
-    """`; did you mean ...`, or nothing."""
-    near = get_close_matches(str(word), known, n=1)
-    return f"; did you mean `{near[0]}`?" if near else ""

@@ -1,7 +1,7 @@
 """How a condition names a value: `amount`, `parameters.order.items[0].sku`, `parameters.lines[*].price`, `context.environment`.
 
-Roots are `parameters` (the model's), `context` (the host program's), the identity fields, and the policy's own `facts:` names.
-A bare name that is none of these is the parameter of that name.
+A field begins with the parameters (the model's words), the context (the host program's), the identity of the call, or one of
+the policy's own `facts:`. A bare name that is none of these is the parameter of that name; a parameter never takes their place.
 """
 
 from __future__ import annotations
@@ -9,10 +9,26 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import TYPE_CHECKING
 
-IDENTITY = ("tool_name", "tool_group", "agent_id", "session_id", "org_id")
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+IDENTITY = ("tool_name", "tool_group", "agent_id", "session_id", "org_id", "call_id")
 ROOTS = ("parameters", "context")
 EVERY = None  # the step `[*]`: any item of the list
+
+# Names of the reference's envelope that the host program supplies, and its short names for parts of the context.
+ALIASES = {
+    "envelope_id": "call_id",
+    **{name: f"context.{name}" for name in ("agent_version", "framework", "turn_number", "department", "tool_server")},
+    "content.risk_level": "context.verified.content_risk",
+    "content.categories": "context.verified.content_categories",
+    "counter_agent.risk": "context.verified.counter_agent_risk",
+    "counter_agent.categories": "context.verified.counter_agent_categories",
+    "counter_agent.reasoning": "context.verified.counter_agent_reasoning",
+}
+NOT_BUILT_YET = {"reversibility": "the fact `reversibility`", "limits": "`limits.*`"}
 
 _NAME = r"""[^.\[\]"'\s]+"""
 _STEP = re.compile(rf"""\.(?P<name>{_NAME})|\[(?P<index>\d{{1,6}}|\*)\]|\["(?P<key>[^"]+)"\]""")
@@ -28,27 +44,45 @@ class Field:
     steps: tuple[str | int | None, ...]
 
 
-def parse_field(text: str, known: tuple[str, ...] = ()) -> Field:
-    """Read a field. `known` are the policy's own fact names.
+def parse_field(text: str, known: Mapping[str, tuple[str, ...]] | None = None) -> Field:
+    """Read a field. `known` are the policy's own fact names, each with the facts it has.
 
     Raises:
-        ValueError: not a field, or an unknown root; says which known name is nearest.
+        ValueError: not a field, or an unknown root or fact; says which known name is nearest.
     """
-    steps = _steps(text)
+    facts = known or {}
+    steps = _steps(ALIASES.get(text, text))
     root = str(steps[0])
-    if root in (*ROOTS, *known):
-        if len(steps) == 1 and root in ROOTS:
+    if root in facts:
+        _check_fact(text, steps, facts[root])
+        return Field(text, root, tuple(steps[1:]))
+    if root in ROOTS:
+        if len(steps) == 1:
             raise ValueError(f"field `{text}` has to name something in `{root}`, as in `{root}.name`")
         return Field(text, root, tuple(steps[1:]))
     if root in IDENTITY:
         if len(steps) > 1:
             raise ValueError(f"field `{text}`: `{root}` is text and has nothing below it")
         return Field(text, root, ())
+    if root in NOT_BUILT_YET:
+        raise ValueError(
+            f"field `{text}`: {NOT_BUILT_YET[root]} is not supported yet; the policy is refused rather than misread"
+            f" (a parameter of that name is `parameters.{text}`)"
+        )
     if len(steps) == 1:
         return Field(text, "parameters", (root,))
-    near = get_close_matches(root, (*ROOTS, *known), n=1)
+    near = get_close_matches(root, (*ROOTS, *facts), n=1)
     hint = f"did you mean `{near[0]}{text[len(root) :]}`" if near else f"did you mean `parameters.{text}`"
     raise ValueError(f"field `{text}` begins with `{root}`, which is not known; {hint}")
+
+
+def _check_fact(text: str, steps: list[str | int | None], facts: tuple[str, ...]) -> None:
+    if len(steps) == 1:
+        raise ValueError(f"field `{text}` has to name one of its facts ({', '.join(facts)})")
+    if steps[1] not in facts:
+        near = get_close_matches(str(steps[1]), facts, n=1)
+        hint = f"; did you mean `{steps[0]}.{near[0]}`?" if near else ""
+        raise ValueError(f"field `{text}`: `{steps[0]}` has no fact `{steps[1]}` (facts: {', '.join(facts)}){hint}")
 
 
 def _steps(text: str) -> list[str | int | None]:

@@ -16,8 +16,11 @@ from typing import Any
 import yaml
 
 from toolguard.errors import PolicyError, Problem
-from toolguard.policy.document import MAX_DEPTH, NOT_BUILT_YET, Policy, nearest, validated
+from toolguard.policy.document import MAX_DEPTH, Policy, validated
 from toolguard.policy.messages import message_of
+from toolguard.policy.nodes import NOT_BUILT_YET
+from toolguard.policy.rewrite import without_nodes
+from toolguard.policy.strict import STRUCTURE, nearest
 
 MAX_BYTES = 1024 * 1024
 MAX_NODES = 100_000
@@ -34,6 +37,7 @@ _SCALARS: tuple[tuple[re.Pattern[str], Any], ...] = (
     (re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"), float),
     (re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"), lambda text: float(text.lower().replace(".", ""))),
 )
+KEYS_NOT_BUILT_YET = ("limits", "requires", "forbids_after")
 _CORE_TAGS = ("tag:yaml.org,2002:str", "!")
 
 Path_ = tuple[str | int, ...]
@@ -48,12 +52,12 @@ class Document:
     data: Any = None
     places: dict[Path_, Place] = field(default_factory=dict)
 
-    def problem(self, message: str, path: Path_ = ()) -> Problem:
+    def problem(self, message: str, path: Path_ = (), code: str = STRUCTURE) -> Problem:
         """A problem at the place of `path`, or of the nearest part of the document around it."""
         while path and path not in self.places:
             path = path[:-1]
         line, column = self.places.get(path, (None, None))
-        return Problem(message, self.source, line, column)
+        return Problem(message, self.source, line, column, code)
 
 
 def load_policies(source: Any) -> tuple[Policy, ...]:
@@ -77,7 +81,16 @@ def load_policies(source: Any) -> tuple[Policy, ...]:
         seen.setdefault(policy.policy_id, duplicate)
     if problems:
         raise PolicyError(sorted(problems, key=lambda p: (p.source, p.line or 0, p.column or 0)))
-    return tuple(policy for policy, _ in loaded)
+    return tuple(without_nodes(policy) for policy, _ in loaded)
+
+
+def policy_files(source: Any) -> list[Path]:
+    """The files that `load_policies` would read for this source now; those of text and of objects are none."""
+    if isinstance(source, (Policy, Mapping)) or (isinstance(source, str) and (not source or "\n" in source)):
+        return []
+    if isinstance(source, (str, Path)):
+        return _files(Path(source), [])
+    return [path for each in source for path in policy_files(each)]
 
 
 def pack_path(name: str) -> Path:
@@ -254,7 +267,7 @@ def _validate(document: Document, problems: list[Problem]) -> Policy | None:
         return None
     policy, errors = validated(document.data)
     found = (message_of(error, document.data) for error in errors)
-    problems += [document.problem(message, path) for path, message in filter(None, found)]
+    problems += [document.problem(message, path, code) for path, message, code in filter(None, found)]
     return policy
 
 
@@ -274,7 +287,7 @@ def _refused_before_validation(document: Document) -> list[Problem]:
             stack += [((*path, key), inner) for key, inner in value.items()]
         elif isinstance(value, (list, tuple)):
             stack += [((*path, index), inner) for index, inner in enumerate(value)]
-        if path and path[-1] in NOT_BUILT_YET:
+        if path and (path[-1] in NOT_BUILT_YET or (path[-1] in KEYS_NOT_BUILT_YET and path[:-2] in ((), ("rules",)))):
             message = f"`{path[-1]}` is not supported yet; the policy is refused rather than ignored"
             unbuilt.append(document.problem(message, path))
     return unbuilt

@@ -6,7 +6,19 @@ from itertools import pairwise
 from typing import Any
 
 from toolguard.canonical import kind_name
-from toolguard.policy.document import FORMS, Citation, EffectConfig, Leaf, Policy, Rule, Scope, Strict, nearest
+from toolguard.policy.document import (
+    FORMS,
+    Citation,
+    DeepEvaluation,
+    EffectConfig,
+    Leaf,
+    Policy,
+    Rule,
+    Scope,
+    SourceDocument,
+)
+from toolguard.policy.nodes import HttpNode, HttpRequirements
+from toolguard.policy.strict import STRUCTURE, Strict, nearest
 
 Path = tuple[str | int, ...]
 
@@ -17,6 +29,10 @@ _MODELS: dict[str, type[Strict]] = {
     "rules": Rule,
     "effect_config": EffectConfig,
     "citation": Citation,
+    "source_documents": SourceDocument,
+    "deep_evaluation": DeepEvaluation,
+    "http_classify": HttpNode,
+    "require": HttpRequirements,
     **dict.fromkeys(("conditions", "and", "or", "not"), Leaf),
 }
 _EXPECTED = {
@@ -32,28 +48,33 @@ _EXPECTED = {
 }
 
 
-def message_of(error: Any, data: Any) -> tuple[Path, str] | None:
-    """(path in the document, message) of one pydantic error; None where it only repeats another one."""
-    below = getattr(error.get("ctx", {}).get("error"), "below", ())
-    path = _path_in(data, (*error["loc"], *below))
+def message_of(error: Any, data: Any) -> tuple[Path, str, str] | None:
+    """(path in the document, message, code) of one pydantic error; None where it only repeats another one."""
+    cause = error.get("ctx", {}).get("error")
+    path = _path_in(data, (*error["loc"], *getattr(cause, "below", ())))
+    message = _message(error, path)
+    return (path, message, getattr(cause, "code", STRUCTURE)) if message else None
+
+
+def _message(error: Any, path: Path) -> str | None:
     key = error["loc"][-1] if error["loc"] else ""
     kind, given = error["type"], error.get("input")
     if kind == "extra_forbidden":
-        return path, f"unknown key `{key}`{nearest(str(key), _keys_around(path[:-1]))}"
+        return f"unknown key `{key}`{nearest(str(key), _keys_around(path[:-1]))}"
     if kind == "missing":
-        return path, f"the key `{key}` is missing"
+        return f"the key `{key}` is missing"
     if kind in _EXPECTED:
         hint = f'; write "{given}" in quotes' if kind == "string_type" and isinstance(given, (int, float)) else ""
-        return path, f"`{_name(path)}` has to be {_EXPECTED[kind]}, not {kind_name(given)}{hint}"
+        return f"`{_name(path)}` has to be {_EXPECTED[kind]}, not {kind_name(given)}{hint}"
     if kind == "literal_error":
         known = tuple(part.strip(" '") for part in error["ctx"]["expected"].replace(" or ", ",").split(","))
-        return path, f"`{_name(path)}` cannot be `{given}` (only {', '.join(known)}){nearest(str(given), known)}"
+        return f"`{_name(path)}` cannot be `{given}` (only {', '.join(known)}){nearest(str(given), known)}"
     if kind in ("too_short", "string_too_short"):
-        return None if given else (path, f"`{_name(path)}` cannot be empty")
+        return None if given else f"`{_name(path)}` cannot be empty"
     cause = error.get("ctx", {}).get("error")
     if cause is not None or kind == "condition_form":  # said by our own validators
-        return path, str(cause or error["msg"])
-    return path, f"`{_name(path)}`: {error['msg'][:1].lower()}{error['msg'][1:]}"
+        return str(cause or error["msg"])
+    return f"`{_name(path)}`: {error['msg'][:1].lower()}{error['msg'][1:]}"
 
 
 def _path_in(data: Any, loc: tuple[Any, ...]) -> Path:

@@ -1,0 +1,186 @@
+"""The reference's own cases, run on our engine: for each, what it expected and what we said."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from toolguard import Guard, PolicyError
+from toolguard.engine.compile import bindings_of, compile_rule
+from toolguard.errors import Indeterminate
+from toolguard.model import ToolCall, Verdict
+from toolguard.policy.load import load_policies
+
+HOME = Path(os.environ.get("TOOLGUARD_REFERENCE_CASES", Path(__file__).parents[2] / "shared" / "corpora" / "reference"))
+WORDS = {"allowed": Verdict.ALLOW, "flagged": Verdict.FLAG, "escalated": Verdict.ESCALATE, "denied": Verdict.DENY}
+
+
+@dataclass
+class Case:
+    """One case. `expected` and `found` are comparable: verdicts, or whether a condition fires or a policy is refused."""
+
+    id: str
+    expected: Any
+    found: Any
+    why: str
+
+
+def rows(name):
+    return [json.loads(line) for line in (HOME / f"{name}.jsonl").read_text().splitlines() if line.strip()]
+
+
+def cases(name):
+    """Every case of a file that asks for something this library decides."""
+    for row in rows(name):
+        yield RUNNERS[row["kind"]](row)
+
+
+def written(value):
+    """A policy as its author wrote it: the recorder printed every empty field of the reference's structures as well."""
+    if isinstance(value, dict):
+        kept = {key: written(item) for key, item in value.items()}
+        return {key: item for key, item in kept.items() if item not in ("", {}, None, "0001-01-01T00:00:00Z") or key == "value"}
+    return [written(item) for item in value] if isinstance(value, list) else value
+
+
+def policies_of(row):
+    if "policy_yaml" in row:
+        return row["policy_yaml"]
+    if "policy_dir" in row:
+        folder = row["policy_dir"].removeprefix("examples/")
+        return [each["yaml"] for each in json.loads((HOME / "policies_examples.json").read_text())[folder]]
+    return [written(policy) for policy in row["policies"]]
+
+
+def verdict(row):
+    """The reference's words for the call and ours; `unmatched` and shadow policies as the reference has them."""
+    expected = WORDS.get(row["expected"]["action_taken"], Verdict.ALLOW)  # allowed_shadow runs the tool
+    unknown = row.get("flags", {}).get("unknown_tools_deny")
+    try:
+        guard = Guard(
+            policies_of(row),
+            ledger=":memory:",
+            unmatched="deny" if unknown else "allow",
+            enforce_shadow=row["mode"] == "enforcement",
+        )
+    except PolicyError as refused:
+        return Case(row["id"], expected, Verdict.DENY, f"refused: {refused}")
+    with guard:
+        decision = guard.evaluate(**call_of(row["input"]))
+    return Case(row["id"], expected, decision.verdict, decision.reason)
+
+
+def call_of(envelope):
+    known = {"agent_id", "session_id", "org_id"}
+    context = dict(envelope.get("context") or {})
+    context.update(
+        {key: envelope[key] for key in ("agent_version", "framework", "turn_number", "department") if key in envelope}
+    )
+    return {
+        "tool": envelope["tool_name"],
+        "group": envelope.get("tool_group") or None,
+        "params": envelope.get("parameters") or {},
+        "context": context,
+        **{key: envelope[key] for key in known if envelope.get(key)},
+    }
+
+
+def condition(row):
+    """Whether the condition fires a restricting rule on a flat map of the reference's fields."""
+    text = {"policy_id": "p", "rules": [{"rule_id": "r", "effect": "deny", "conditions": row["args"]}]}
+    try:
+        (policy,) = load_policies(text)
+    except PolicyError as refused:
+        return Case(row["id"], row["expected"], True, f"refused: {refused}")
+    rule = compile_rule(policy, policy.rules[0])
+    assert bindings_of(policy) is not None
+    try:
+        found, why = rule.test(call_from_flat(row["input"])), ""
+    except Indeterminate as unknown:
+        found, why = True, f"indeterminate: {unknown}"
+    return Case(row["id"], row["expected"], found, why)
+
+
+def call_from_flat(flat):
+    identity = {"tool_name": "tool", "tool_group": "tool_group", "agent_id": "agent_id", "org_id": "org_id"}
+    call = ToolCall("?", {}, context={})
+    for key, value in flat.items():
+        root, _, rest = key.partition(".")
+        if key in identity:
+            setattr(call, identity[key], value)
+        elif root == "context":
+            *steps, last = rest.split(".")
+            place = call.context
+            for step in steps:
+                place = place.setdefault(step, {})
+            place[last] = value
+        else:
+            call.params[rest if root == "parameters" else key] = value
+    return call
+
+
+def scope(row):
+    """Whether a policy with this scope takes in the call: a deny that always fires shows it."""
+    given = {"policy_id": "p", "scope": row["args"], "rules": [ALWAYS]}
+    with Guard(given, ledger=":memory:", unmatched="allow") as guard:
+        return Case(row["id"], row["expected"], guard.evaluate(**call_of(row["input"])).verdict == Verdict.DENY, "")
+
+
+def match_policies(row):
+    """How many of these policies take in the call."""
+    given = [written(policy) | {"rules": [ALWAYS]} for policy in row["policies"]]
+    with Guard(given, ledger=":memory:", unmatched="allow", enforce_shadow=True) as guard:
+        hits = guard.evaluate(**call_of(row["input"])).hits
+    return Case(row["id"], row["expected"], len({hit.policy_id for hit in hits}), "")
+
+
+def tool_known(row):
+    """Whether an approved and enforced policy covers the tool."""
+    given = [written(policy) | {"rules": [NEVER]} for policy in row["policies"]]
+    with Guard(given, ledger=":memory:") as guard:
+        decision = guard.evaluate(row["input"] or "?", {})
+    return Case(row["id"], row["expected"], decision.verdict == Verdict.ALLOW, decision.reason)
+
+
+def validate(row):
+    """Whether the policy is valid."""
+    try:
+        load_policies(written(row["policy"]))
+    except PolicyError as refused:
+        return Case(row["id"], row["expected"]["valid"], False, str(refused))
+    return Case(row["id"], row["expected"]["valid"], True, "")
+
+
+def amount(row):
+    """Whether a limit that the amount passes in the reference is passed here, and one it does not is not."""
+    expected = row["expected"]
+    limit = 10**18 if expected["error"] else float(expected["amount"])
+    rule = {"rule_id": "r", "effect": "deny", "conditions": {"field": "amount", "operator": "gt", "value": limit}}
+    with Guard({"policy_id": "p", "rules": [rule]}, ledger=":memory:") as guard:
+        decision = guard.evaluate("t", {k: v for k, v in (row["input"] or {}).items() if k != "tool_name"})
+    return Case(row["id"], Verdict.DENY if expected["error"] else Verdict.ALLOW, decision.verdict, decision.reason)
+
+
+def hook(row):
+    """Allow, ask or deny, as a coding agent's hook puts it."""
+    words = {"allow": Verdict.ALLOW, "": Verdict.ALLOW, "ask": Verdict.ESCALATE, "deny": Verdict.DENY}
+    unmatched = "deny" if row["args"].get("unknown_tools_deny") else "allow"
+    with Guard([written(p) for p in row["policies"]], ledger=":memory:", unmatched=unmatched) as guard:
+        decision = guard.evaluate(**call_of(row["input"]))
+    return Case(row["id"], words[row["expected"]], decision.verdict, decision.reason)
+
+
+ALWAYS = {"rule_id": "always", "effect": "deny", "conditions": {"field": "tool_name", "operator": "exists"}}
+NEVER = {"rule_id": "never", "effect": "deny", "conditions": {"field": "tool_name", "operator": "exists", "value": False}}
+RUNNERS = {
+    "evaluate": verdict,
+    "evaluate_suite": verdict,
+    "condition": condition,
+    "scope": scope,
+    "match_policies": match_policies,
+    "tool_known": tool_known,
+    "validate": validate,
+    "amount": amount,
+    "hook_eval": hook,
+}

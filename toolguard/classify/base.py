@@ -1,0 +1,44 @@
+"""What a classifier is: a pure function from a text to a frozen dataclass of facts, and the settings a policy may give it.
+
+To add one: a file beside this one that ends in a `Classifier`, its line in `registry.py`, and its case file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Something a classifier has to know beside the text.
+
+    `of_the_call`: it may be read from the parameters; every other setting is the policy's or the host program's to say.
+    """
+
+    name: str
+    doc: str
+    of_the_call: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Classifier:
+    """`name` is its key in `facts:`. `classify(text, **settings)` returns `facts`, a frozen dataclass.
+
+    A fact that is not known is None, and `why_unknown` of the facts says why: a condition on it is indeterminate. `classify`
+    never raises for a text, however hostile; results are cached by text, so that many conditions cost one look.
+    """
+
+    name: str
+    doc: str
+    facts: type
+    classify: Callable[..., Any]
+    settings: tuple[Setting, ...] = ()
+
+    @property
+    def fact_names(self) -> tuple[str, ...]:
+        """The names a condition can use."""
+        return tuple(field.name for field in fields(self.facts) if field.name != "why_unknown")

@@ -1,0 +1,12 @@
+"""The classifiers there are. Validation, the JSON Schema, the engine and the documentation read this."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from toolguard.classify import url
+
+if TYPE_CHECKING:
+    from toolguard.classify.base import Classifier
+
+CLASSIFIERS: dict[str, Classifier] = {each.name: each for each in (url.CLASSIFIER,)}

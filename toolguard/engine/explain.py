@@ -1,0 +1,65 @@
+"""The walk through a condition: what each part saw and how it came out."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from toolguard.engine.conditions import condition, leaf_fields
+from toolguard.engine.facts import getter
+from toolguard.errors import Indeterminate
+from toolguard.model import ConditionTrace
+from toolguard.policy.document import All, AnyOf, Leaf, Not
+from toolguard.policy.fields import EVERY, Field
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from toolguard.engine.conditions import Bindings
+    from toolguard.model import ToolCall
+    from toolguard.policy.document import Condition
+
+
+def trace(node: Condition, facts: Bindings, call: ToolCall) -> ConditionTrace:
+    """Every part of a condition, each asked by the very test that decides, even where a join would not have come to it."""
+    truth, why = None, None
+    try:
+        truth = condition(node, facts)(call)
+    except Indeterminate as unknown:
+        why = str(unknown)
+    if isinstance(node, Leaf):
+        return ConditionTrace(_text(node), truth, why, dict(_values(node, facts, call)))
+    word, members = _members(node)
+    return ConditionTrace(word, truth, why, parts=tuple(trace(member, facts, call) for member in members))
+
+
+def _members(node: Condition) -> tuple[str, tuple[Condition, ...]]:
+    if isinstance(node, All):
+        return "and", node.and_
+    if isinstance(node, AnyOf):
+        return "or", node.or_
+    assert isinstance(node, Not), "loading rewrites every other form"  # noqa: S101 - a contract between our own modules
+    return "not", (node.not_,)
+
+
+def _text(leaf: Leaf) -> str:
+    value = "" if leaf.value is None else f" {json.dumps(leaf.value, ensure_ascii=False)}"
+    return f"{leaf.field} {leaf.operator}{value}"
+
+
+def _values(leaf: Leaf, facts: Bindings, call: ToolCall) -> Iterator[tuple[str, Any]]:
+    """What the leaf looked at: its fields and, behind a fact, the text it was read from. What is not there is left out."""
+    for field in leaf_fields(leaf, facts):
+        subject = [facts[field.root].subject] if field.root in facts else []
+        for each in (field, *subject):
+            try:
+                yield each.text, _value(each, facts, call)
+            except Indeterminate:
+                continue  # the part itself says why
+
+
+def _value(field: Field, facts: Bindings, call: ToolCall) -> Any:
+    """A field's value; below `[*]`, the list whose items were asked."""
+    if EVERY in field.steps:
+        return getter(Field(field.text, field.root, field.steps[: field.steps.index(EVERY)]), facts)(call)
+    return getter(field, facts)(call)

@@ -1,0 +1,106 @@
+"""`facts:` of a policy: which classifier looks at which field, under a name that conditions use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from toolguard.canonical import kind_name
+from toolguard.classify.registry import CLASSIFIERS
+from toolguard.policy.fields import ALIASES, EVERY, IDENTITY, NOT_BUILT_YET, ROOTS, Field, parse_field
+from toolguard.policy.strict import Refused, nearest
+
+if TYPE_CHECKING:
+    from toolguard.classify.base import Classifier, Setting
+
+NOT_CLASSIFIED_YET = tuple(
+    name for name in ("sql", "shell", "path", "write", "sensitive", "semantic") if name not in CLASSIFIERS
+)
+_TAKEN = {*ROOTS, *IDENTITY, *NOT_BUILT_YET, "amount", *(alias.partition(".")[0] for alias in ALIASES)}
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """A classifier, the field it looks at, and its settings: fixed texts, or fields that each call fills in."""
+
+    classifier: Classifier
+    subject: Field
+    settings: Mapping[str, Field | str]
+
+
+def parse_binding(given: Mapping[str, str]) -> Binding:
+    """Read one entry of `facts:`, such as `{url: parameters.url, method: parameters.method}`.
+
+    Raises:
+        Refused: no known classifier, or more than one, an unknown setting, or a field that cannot be one.
+    """
+    kinds = [key for key in given if key in CLASSIFIERS]
+    if unbuilt := [key for key in given if key in NOT_CLASSIFIED_YET]:
+        raise Refused(f"the classifier `{unbuilt[0]}` is not supported yet; the policy is refused rather than misread")
+    if len(kinds) != 1:
+        known = ", ".join(CLASSIFIERS)
+        hint = nearest(next(iter(given), ""), tuple(CLASSIFIERS)) if not kinds else ""
+        raise Refused(f"has to name exactly one classifier ({known}) and the field it looks at{hint}")
+    classifier = CLASSIFIERS[kinds[0]]
+    known_settings = {setting.name: setting for setting in classifier.settings}
+    settings = {}
+    for key, value in given.items():
+        if key == classifier.name:
+            continue
+        if key not in known_settings:
+            raise Refused(f"`{classifier.name}` has no setting `{key}`{nearest(key, tuple(known_settings))}", (key,))
+        settings[key] = _setting(known_settings[key], value)
+    return Binding(classifier, subject(given[classifier.name], classifier.name), settings)
+
+
+def check_fact_name(name: str) -> None:
+    """Refuse a name that would take the place of something else."""
+    if name in _TAKEN:
+        raise Refused(f"`{name}` cannot be the name of facts: it already means something in a condition")
+    if not (name.isidentifier() and name.isascii()):
+        raise Refused(f"`{name}` cannot be the name of facts: write letters, digits and `_`")
+
+
+def known_facts(facts: Any) -> dict[str, tuple[str, ...]]:
+    """For each entry of `facts:` that can be read, the names of its facts: what conditions may use."""
+    known = {}
+    for name, given in facts.items() if isinstance(facts, Mapping) else ():
+        if isinstance(given, Mapping):
+            kinds = [CLASSIFIERS[key] for key in given if key in CLASSIFIERS]
+            known[name] = kinds[0].fact_names if kinds else ()
+    return known
+
+
+def _setting(setting: Setting, value: str) -> Field | str:
+    root = value.partition(".")[0]
+    if setting.of_the_call and root not in ROOTS:
+        raise Refused(f"`{setting.name}` has to be a field, such as `parameters.{setting.name}`", (setting.name,))
+    if root == "parameters" and not setting.of_the_call:
+        raise Refused(
+            f"`{setting.name}` cannot come from the parameters, which the model writes: give a text or a field of `context`",
+            (setting.name,),
+        )
+    if root not in ROOTS:
+        return value
+    field = subject(value, setting.name)
+    if EVERY in field.steps:
+        raise Refused(f"`{setting.name}` has to be one value, so its field cannot have `[*]`", (setting.name,))
+    return field
+
+
+def subject(text: Any, key: str) -> Field:
+    """The field a classifier looks at: a parameter or something in the context.
+
+    Raises:
+        Refused: it is neither; names `key`.
+    """
+    if not isinstance(text, str):
+        raise Refused(f"`{key}` has to name a field, not {kind_name(text)}", (key,))
+    try:
+        field = parse_field(text)
+    except ValueError as wrong:
+        raise Refused(str(wrong), (key,)) from None
+    if field.root not in ROOTS:
+        raise Refused(f"`{key}` has to name a parameter or something in the context, not `{text}`", (key,))
+    return field

@@ -1,0 +1,87 @@
+"""The reference's classifier nodes rewritten, at load, into facts and ordinary leaves: the engine knows no other form.
+
+To add a node: its models in `nodes.py`, and here one function from the node to its condition.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from toolguard.policy.bindings import known_facts
+from toolguard.policy.document import All, AnyOf, Leaf, Not, Policy
+from toolguard.policy.nodes import NODES, HttpClassify
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from toolguard.policy.document import Condition
+
+Given = dict[str, Any]  # a condition as a policy would write it
+
+
+def without_nodes(policy: Policy) -> Policy:
+    """The same policy with every classifier node written as leaves over `facts:` of their own."""
+    facts = dict(policy.facts)
+    rules = tuple(rule.model_copy(update={"conditions": _rewritten(rule.conditions, facts)}) for rule in policy.rules)
+    return policy.model_copy(update={"rules": rules, "facts": facts}) if facts != policy.facts else policy
+
+
+def _rewritten(node: Condition, facts: dict[str, dict[str, str]]) -> Condition:
+    if isinstance(node, Not):
+        return node.model_copy(update={"not_": _rewritten(node.not_, facts)})
+    if isinstance(node, All):
+        return node.model_copy(update={"and_": tuple(_rewritten(each, facts) for each in node.and_)})
+    if isinstance(node, AnyOf):
+        return node.model_copy(update={"or_": tuple(_rewritten(each, facts) for each in node.or_)})
+    if isinstance(node, Leaf):
+        return node
+    kind = next(name for name, model in NODES.items() if isinstance(node, model))
+    taken = [name for name in facts if name.rstrip("_0123456789") == kind]
+    name = f"{kind}_{len(taken) + 1}" if taken else kind
+    while name in facts:
+        name += "_"
+    binding, given = REWRITES[kind](node, name)
+    facts[name] = binding
+    return _condition(given, known_facts(facts))
+
+
+def _condition(given: Given, known: dict[str, tuple[str, ...]]) -> Condition:
+    (wrapped,) = All.model_validate({"and": [given]}, context={"facts": known}).and_
+    return wrapped
+
+
+def _http(node: HttpClassify, name: str) -> tuple[dict[str, str], Given]:
+    url, method, require = node.http_classify.url_field, node.http_classify.method_field, node.http_classify.require
+    broken: list[Given] = []
+    if require.denied_hosts:
+        broken.append(_any_host(f"{name}.host", require.denied_hosts))
+    if require.allowed_hosts:
+        broken.append({"not": _any_host(f"{name}.host", require.allowed_hosts)})
+    if require.allowed_schemes:
+        broken.append(_leaf(f"{name}.scheme", "not_in", [scheme.lower() for scheme in require.allowed_schemes]))
+    if require.allowed_ports:
+        broken.append(_leaf(f"{name}.port", "not_in", list(require.allowed_ports)))
+    if require.denied_ports:
+        broken.append(_leaf(f"{name}.port", "in", list(require.denied_ports)))
+    if require.allowed_methods:
+        broken.append(_leaf(f"{name}.method", "not_in", [each.upper() for each in require.allowed_methods]))
+    if require.denied_methods:  # as there, a request that names no method uses none of these
+        denied = _leaf(f"{name}.method", "in", [each.upper() for each in require.denied_methods])
+        broken.append({"and": [_leaf(method, "exists", value=True), denied]})
+    condition: Given = {"or": broken}
+    if not (require.allowed_hosts or require.allowed_schemes or require.allowed_ports):
+        condition = {"and": [_leaf(url, "exists", value=True), condition]}  # as there, no URL breaks no list of denied ones
+    return {"url": url, "method": method}, condition
+
+
+def _any_host(field: str, hosts: tuple[str, ...]) -> Given:
+    exact = [host.removeprefix(".") for host in hosts]
+    below = [_leaf(field, "ends_with", host) for host in hosts if host.startswith(".")]
+    return {"or": [_leaf(field, "in", exact), *below]}
+
+
+def _leaf(field: str, operator: str, value: Any) -> Given:
+    return {"field": field, "operator": operator, "value": value}
+
+
+REWRITES: dict[str, Callable[[Any, str], tuple[dict[str, str], Given]]] = {"http_classify": _http}
