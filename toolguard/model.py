@@ -63,7 +63,7 @@ class Identity:
 class Citation:
     """Where people wrote the rule down, so that a reviewer can read it there."""
 
-    document_id: str
+    document_id: str | None = None
     document_title: str | None = None
     section: str | None = None
     page: int | None = None
@@ -72,9 +72,10 @@ class Citation:
 
     def __str__(self) -> str:
         """`Refund SOP §2.3: "..."`, or with a full stop where there is no excerpt."""
+        document = self.document_title or self.document_id or "a document without a name"
         section = f" §{self.section}" if self.section else ""
         excerpt = f': "{self.excerpt.strip()}"' if self.excerpt else "."
-        return f"{self.document_title or self.document_id}{section}{excerpt}"
+        return f"{document}{section}{excerpt}"
 
 
 @dataclass(frozen=True, slots=True)

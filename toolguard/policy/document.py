@@ -36,7 +36,7 @@ DEFAULT_PRIORITY = 100
 class Citation(Strict):
     """Where people wrote this rule down."""
 
-    document_id: Name
+    document_id: Name | None = None
     """The document, as your organisation names it."""
     document_title: str | None = None
     """Its title, for people."""
@@ -48,6 +48,12 @@ class Citation(Strict):
     """The line in it."""
     excerpt: str | None = None
     """The sentence the rule carries out, word for word."""
+
+    @model_validator(mode="after")
+    def _says_where(self) -> Self:
+        if not (self.document_id or self.document_title or self.excerpt):
+            raise ValueError("a citation has to name a document (`document_id`) or quote it (`excerpt`)")
+        return self
 
 
 class EffectConfig(Strict):
