@@ -28,7 +28,8 @@ class Setting:
 class Classifier:
     """`name` is its key in `facts:`. `classify(text, **settings)` returns `facts`, a frozen dataclass.
 
-    A fact that is not known is None, and `why_unknown` of the facts says why: a condition on it is indeterminate. `classify`
+    A fact that is not known is None, and a condition on it is indeterminate; `why_unknown` says what is wrong with the text, where
+    the text is to blame. `classify`
     never raises for a text, however hostile; results are cached by text, so that many conditions cost one look.
     """
 

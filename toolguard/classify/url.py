@@ -76,7 +76,7 @@ class UrlFacts:
     """Its host is a name: the address it resolves to can still be private, which only the connection shows."""
     method: str | None = None
     """The HTTP method in upper case, where the policy says which field holds it."""
-    why_unknown: str = "not known"
+    why_unknown: str = ""
 
 
 def classify(text: str, method: Any = None) -> UrlFacts:
@@ -153,5 +153,5 @@ CLASSIFIER = Classifier(
     "What a URL leads to.",
     UrlFacts,
     classify,
-    (Setting("method", "the field with the HTTP method", of_the_call=True),),
+    (Setting("method", "The field with the HTTP method.", of_the_call=True),),
 )

@@ -30,12 +30,18 @@ STDIN = "-"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Policies, calls, and where to record."""
-    parser.add_argument("--policy", action="append", default=[], metavar="P", help="a policy file or folder; repeatable")
-    parser.add_argument("--pack", action="append", default=[], metavar="NAME", help="a starter policy; repeatable")
+    add_policies(parser)
     calls = parser.add_mutually_exclusive_group(required=True)
     calls.add_argument("--call", metavar="C.json", help="a file with one call, `-` for standard input")
     calls.add_argument("--calls", metavar="CALLS.jsonl", help="a file with one call a line, `-` for standard input")
     parser.add_argument("--ledger", default=MEMORY, metavar="FILE", help="record the decisions there (default: nowhere)")
+
+
+def add_policies(parser: argparse.ArgumentParser) -> None:
+    """Which policies, and how they are taken."""
+    parser.add_argument("--policy", action="append", default=[], metavar="P", help="a policy file or folder; repeatable")
+    parser.add_argument("--pack", action="append", default=[], metavar="NAME", help="a starter policy; repeatable")
+    parser.add_argument("--enforce-shadow", action="store_true", help="take shadow policies for enforced ones")
     parser.add_argument(
         "--unmatched",
         default="deny",
@@ -46,21 +52,39 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Judge one call, or one a line."""
-    if not args.policy and not args.pack:
-        raise UsageError("say which policies: --policy FILE or --pack NAME")
-    policies = [*map(Path, args.policy), *map(pack_path, args.pack)]
-    with Guard(policies, ledger=args.ledger, unmatched=args.unmatched) as guard:
+    with guard_for(args, ledger=args.ledger) as guard:
         if args.calls is not None:
             return _batch(guard, args.calls)
-        try:
-            decision = judge(guard, _read(args.call))
-        except ValueError as error:
-            raise UsageError(f"`{args.call}` is not a call: {error}") from None
+        decision = call_in(args.call, guard)
     if args.json:
         print_json(decision.to_dict())
     else:
         print("\n".join(describe(decision)))
     return EXIT_CODES[decision.verdict]
+
+
+def guard_for(args: argparse.Namespace, ledger: str) -> Guard:
+    """The guard that the arguments of `add_policies` ask for.
+
+    Raises:
+        UsageError: they name no policies.
+    """
+    if not args.policy and not args.pack:
+        raise UsageError("say which policies: --policy FILE or --pack NAME")
+    policies = [*map(Path, args.policy), *map(pack_path, args.pack)]
+    return Guard(policies, ledger=ledger, unmatched=args.unmatched, enforce_shadow=args.enforce_shadow)
+
+
+def call_in(source: str, guard: Guard) -> Decision:
+    """The decision on the call in a file, or in standard input.
+
+    Raises:
+        UsageError: what is in it is not a call.
+    """
+    try:
+        return judge(guard, sys.stdin.read() if source == STDIN else Path(source).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UsageError(f"`{source}` is not a call: {error}") from None
 
 
 def _batch(guard: Guard, source: str) -> int:
@@ -99,10 +123,6 @@ def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         raise ValueError("a key is used twice")
     return found
-
-
-def _read(source: str) -> str:
-    return sys.stdin.read() if source == STDIN else Path(source).read_text(encoding="utf-8")
 
 
 def _lines(source: str) -> Iterator[str]:

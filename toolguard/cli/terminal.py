@@ -15,7 +15,19 @@ if TYPE_CHECKING:
 OK, INTERNAL, USAGE, DENIED, ESCALATED, VERIFICATION_FAILED, POLICY_REFUSED = range(7)
 EXIT_CODES = {Verdict.ALLOW: OK, Verdict.FLAG: OK, Verdict.ESCALATE: ESCALATED, Verdict.DENY: DENIED}
 
-_COLOURS = {"allow": 32, "flag": 33, "escalate": 35, "deny": 31, "good": 32, "bad": 31, "dim": 2, "bold": 1}
+_COLOURS = {
+    "allow": 32,
+    "flag": 33,
+    "escalate": 35,
+    "deny": 31,
+    "true": 32,
+    "false": 31,
+    "unknown": 33,
+    "good": 32,
+    "bad": 31,
+    "dim": 2,
+    "bold": 1,
+}
 
 
 class UsageError(Exception):

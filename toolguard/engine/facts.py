@@ -135,7 +135,7 @@ def _fact_reader(field: Field, binding: Binding) -> Callable[[Any, dict[str, Any
         facts = classify(value, **settings)
         found = getattr(facts, name)
         if found is None:
-            raise Indeterminate(facts.why_unknown, text)
+            raise Indeterminate(facts.why_unknown, text) if facts.why_unknown else Indeterminate("is not known", field.text)
         return list(found) if type(found) is tuple else found
 
     return read

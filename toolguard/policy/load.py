@@ -157,6 +157,26 @@ def _text_of(path: Path, problems: list[Problem]) -> str | None:
     return None
 
 
+def dump_policy(policy: Policy) -> str:
+    """The policy as YAML that loads as the same policy; keys with their default value are left out."""
+    data = policy.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    return str(yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120))
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes every text that our reader, which follows YAML 1.2, would read as something else."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - anchors are not part of the language
+        return True
+
+    def represent_text(self, text: str) -> Any:
+        means_something = any(pattern.fullmatch(text) for pattern, _ in _SCALARS)
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style='"' if means_something else None)
+
+
+_Dumper.add_representer(str, _Dumper.represent_text)
+
+
 # -- YAML --------------------------------------------------------------------------------------------------------------
 
 
