@@ -6,7 +6,7 @@ import yaml
 from toolguard import Guard
 from toolguard.engine.conditions import condition
 from toolguard.errors import Indeterminate
-from toolguard.policy.document import Policy
+from toolguard.policy.load import load_policies
 
 CASES = pathlib.Path(__file__).parent / "cases"
 
@@ -19,7 +19,8 @@ def cases(name):
 def policy(rules, policy_id="p", **keys):
     """A policy object; scope defaults to the tool `t`."""
     keys.setdefault("scope", {"tool_names": ["t"]})
-    return Policy.model_validate({"policy_id": policy_id, "rules": rules, **keys})
+    (loaded,) = load_policies({"policy_id": policy_id, "rules": rules, **keys})
+    return loaded
 
 
 def rule(conditions, effect="deny", rule_id="r", **keys):
@@ -37,6 +38,15 @@ def answer(conditions, call):
         return condition(parsed)(call)
     except Indeterminate:
         return "unknown"
+
+
+def agrees(decision):
+    """Fail unless the walk through a decision fires the very rules that the decision names, and for the reasons it gives."""
+    hits = {(hit.policy_id, hit.rule_id): hit for hit in (*decision.hits, *decision.shadow_hits)}
+    walked = {(each.hit.policy_id, each.hit.rule_id): each for each in decision.explain().rules}
+    assert {key for key, each in walked.items() if each.fired} == set(hits)
+    for key, hit in hits.items():
+        assert walked[key].condition.why == hit.indeterminate
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 Save it and begin each policy with `# yaml-language-server: $schema=PATH`.
 
-Exit code: 0.
+Exit codes: 0 always.
 """
 
 from __future__ import annotations
