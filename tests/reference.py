@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from conftest import agrees
+
 from toolguard import Guard, PolicyError
-from toolguard.engine.compile import bindings_of, compile_rule
+from toolguard.engine.compile import compile_rule
 from toolguard.errors import Indeterminate
 from toolguard.model import ToolCall, Verdict
 from toolguard.policy.load import load_policies
@@ -18,22 +20,26 @@ WORDS = {"allowed": Verdict.ALLOW, "flagged": Verdict.FLAG, "escalated": Verdict
 
 @dataclass
 class Case:
-    """One case. `expected` and `found` are comparable: verdicts, or whether a condition fires or a policy is refused."""
+    """One case: what the reference said, what we said and why. `strictest` is the answer that stops most."""
 
     id: str
     expected: Any
     found: Any
     why: str
+    strictest: Any = Verdict.DENY
+
+    def strictness(self, answer):
+        """Verdicts have an order of their own; of the others only one answer is the strict one."""
+        return answer if isinstance(answer, Verdict) else answer == self.strictest
 
 
 def rows(name):
     return [json.loads(line) for line in (HOME / f"{name}.jsonl").read_text().splitlines() if line.strip()]
 
 
-def cases(name):
-    """Every case of a file that asks for something this library decides."""
-    for row in rows(name):
-        yield RUNNERS[row["kind"]](row)
+def case(row):
+    """Run one case."""
+    return RUNNERS[row["kind"]](row)
 
 
 def written(value):
@@ -54,8 +60,8 @@ def policies_of(row):
 
 
 def verdict(row):
-    """The reference's words for the call and ours; `unmatched` and shadow policies as the reference has them."""
-    expected = WORDS.get(row["expected"]["action_taken"], Verdict.ALLOW)  # allowed_shadow runs the tool
+    """The reference's verdict on the call and ours, with unmatched tools and shadow policies as the reference has them."""
+    expected = expected_verdict(row)
     unknown = row.get("flags", {}).get("unknown_tools_deny")
     try:
         guard = Guard(
@@ -68,7 +74,12 @@ def verdict(row):
         return Case(row["id"], expected, Verdict.DENY, f"refused: {refused}")
     with guard:
         decision = guard.evaluate(**call_of(row["input"]))
+        agrees(decision)
     return Case(row["id"], expected, decision.verdict, decision.reason)
+
+
+def expected_verdict(row):
+    return WORDS.get(row["expected"]["action_taken"], Verdict.ALLOW)  # allowed_shadow runs the tool
 
 
 def call_of(envelope):
@@ -92,14 +103,13 @@ def condition(row):
     try:
         (policy,) = load_policies(text)
     except PolicyError as refused:
-        return Case(row["id"], row["expected"], True, f"refused: {refused}")
+        return Case(row["id"], row["expected"], True, f"refused: {refused}", strictest=True)
     rule = compile_rule(policy, policy.rules[0])
-    assert bindings_of(policy) is not None
     try:
         found, why = rule.test(call_from_flat(row["input"])), ""
     except Indeterminate as unknown:
         found, why = True, f"indeterminate: {unknown}"
-    return Case(row["id"], row["expected"], found, why)
+    return Case(row["id"], row["expected"], found, why, strictest=True)
 
 
 def call_from_flat(flat):
@@ -124,7 +134,9 @@ def scope(row):
     """Whether a policy with this scope takes in the call: a deny that always fires shows it."""
     given = {"policy_id": "p", "scope": row["args"], "rules": [ALWAYS]}
     with Guard(given, ledger=":memory:", unmatched="allow") as guard:
-        return Case(row["id"], row["expected"], guard.evaluate(**call_of(row["input"])).verdict == Verdict.DENY, "")
+        return Case(
+            row["id"], row["expected"], guard.evaluate(**call_of(row["input"])).verdict == Verdict.DENY, "", strictest=True
+        )
 
 
 def match_policies(row):
@@ -132,7 +144,7 @@ def match_policies(row):
     given = [written(policy) | {"rules": [ALWAYS]} for policy in row["policies"]]
     with Guard(given, ledger=":memory:", unmatched="allow", enforce_shadow=True) as guard:
         hits = guard.evaluate(**call_of(row["input"])).hits
-    return Case(row["id"], row["expected"], len({hit.policy_id for hit in hits}), "")
+    return Case(row["id"], row["expected"], len({hit.policy_id for hit in hits}), "", strictest=None)
 
 
 def tool_known(row):
@@ -140,7 +152,7 @@ def tool_known(row):
     given = [written(policy) | {"rules": [NEVER]} for policy in row["policies"]]
     with Guard(given, ledger=":memory:") as guard:
         decision = guard.evaluate(row["input"] or "?", {})
-    return Case(row["id"], row["expected"], decision.verdict == Verdict.ALLOW, decision.reason)
+    return Case(row["id"], row["expected"], decision.verdict == Verdict.ALLOW, decision.reason, strictest=True)
 
 
 def validate(row):
@@ -148,8 +160,8 @@ def validate(row):
     try:
         load_policies(written(row["policy"]))
     except PolicyError as refused:
-        return Case(row["id"], row["expected"]["valid"], False, str(refused))
-    return Case(row["id"], row["expected"]["valid"], True, "")
+        return Case(row["id"], row["expected"]["valid"], False, str(refused), strictest=False)
+    return Case(row["id"], row["expected"]["valid"], True, "", strictest=False)
 
 
 def amount(row):

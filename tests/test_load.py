@@ -1,11 +1,14 @@
 import pytest
 from conftest import cases, leaf, policy, rule
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import RULES, numbered
 
 from toolguard import Guard, PolicyError
 from toolguard.engine.compile import PolicySet
 from toolguard.model import ToolCall
 from toolguard.policy.document import Policy
-from toolguard.policy.load import MAX_BYTES, load_policies, pack_path
+from toolguard.policy.load import MAX_BYTES, dump_policy, load_policies, pack_path
 
 GOOD = """\
 policy_id: pol-refund-cap
@@ -171,3 +174,35 @@ def test_ten_thousand_policies_do_not_make_one_tool_slower_to_find():
     policies = [policy([rule(leaf("amount", "gt", 5))], f"p{i}", scope={"tool_names": [f"tool_{i}"]}) for i in range(10_000)]
     plan = PolicySet(policies).plan_for(ToolCall("TOOL_77", {}))
     assert [r.hit.policy_id for r in plan.rules] == ["p77"]
+
+
+WORDS = ["1e3", "0o17", "NO", "~", "null", "Null", "true", "1.", ".5", "0x1F"]
+AWKWARD = st.one_of(
+    st.sampled_from([*WORDS, "- a", "# x", "a: b", "a\nb\n", " a ", "\xe9\u2028x"]),
+    st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20),
+)
+NAMES = AWKWARD.filter(lambda text: text.isprintable() and text == text.strip() and not set(text) & set("*?"))
+
+
+@given(
+    st.lists(RULES, min_size=1, max_size=4),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "name": AWKWARD,
+            "description": AWKWARD,
+            "priority": st.integers(0, 1000),
+            "mode": st.sampled_from(["shadow", "enforcement"]),
+            "scope": st.fixed_dictionaries({}, optional={"tool_names": st.lists(NAMES), "intentionally_global": st.booleans()}),
+            "facts": st.just({"target": {"url": "parameters.url", "method": "parameters.method"}}),
+            "compliance": st.dictionaries(NAMES, st.lists(NAMES)),
+            "created_at": AWKWARD,
+        },
+    ),
+    AWKWARD,
+)
+def test_what_is_written_loads_as_the_same_policy(rules, keys, excerpt):
+    citation = {"excerpt": excerpt, "page": 3}
+    made = policy([each | {"citation": citation} for each in numbered(rules)], **keys)
+    assert load_policies(dump_policy(made)) == (made,)
+    assert PolicySet([made]).revision == PolicySet(load_policies(dump_policy(made))).revision

@@ -82,7 +82,7 @@ def _test_of_parameter(field: Field, ask: Test) -> Test:
         try:
             return ask(value)
         except Indeterminate as unknown:
-            unknown.field = text
+            unknown.field = unknown.field or text
             raise
 
     return test

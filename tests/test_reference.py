@@ -1,0 +1,85 @@
+"""The reference's own cases, where they are at hand: the same answer, or a stricter one that docs/compatibility.md explains."""
+
+import json
+from pathlib import Path
+
+import pytest
+import reference
+from conftest import agrees, cases
+
+from toolguard import Guard, PolicyError
+from toolguard.policy.load import load_policies
+
+ROOT = Path(__file__).parent.parent
+PAGE = (ROOT / "docs" / "compatibility.md").read_text()
+DIFFERENCES = {case_id: heading for heading, ids in cases("compatibility").items() for case_id in ids}
+
+FILES = ("conformance", "policy_compat", "evaluate", "operators", "scope", "validate", "amount", "hook")
+SUITES = ("examples_postgres", "examples_bruteforce", "examples_business", "examples_finance", "examples_content_gen")
+NODES = ("http_classify", "sql_classify", "path_classify", "shell_classify", "write_classify")
+# The reference's intermediate results, which have no counterpart here: its flattened call and its look-up in it.
+INTERNAL = ("flatten", "resolve_field")
+
+ROWS = [
+    pytest.param(row, id=row["id"])
+    for name in (*FILES, *SUITES, *NODES)
+    if reference.HOME.is_dir()
+    for row in reference.rows(name)
+    if row["kind"] not in INTERNAL
+]
+VERDICTS = [row for row in ROWS if row.values[0]["kind"].startswith("evaluate")]
+
+
+def test_every_difference_has_its_reason():
+    for heading in DIFFERENCES.values():
+        assert f"## {heading}\n" in PAGE
+
+
+@pytest.mark.skipif(not ROWS, reason="the reference's cases are not here")
+def test_every_difference_is_a_case():
+    assert set(DIFFERENCES) <= {row.id for row in ROWS}
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_the_answer_is_the_references_or_a_stricter_one_with_its_reason(row):
+    case = reference.case(row)
+    if "not supported yet" in case.why:  # refused at load, so the tool does not run
+        assert case.found == case.strictest
+    elif row["id"] in DIFFERENCES:
+        assert case.found != case.expected, "not a difference any more"
+        assert case.found == max(case.found, case.expected, key=case.strictness)
+    else:
+        assert case.found == case.expected, case.why
+
+
+@pytest.mark.parametrize("row", VERDICTS)
+def test_with_the_defaults_no_answer_is_looser(row):
+    try:
+        guard = Guard(reference.policies_of(row), ledger=":memory:")
+    except PolicyError:
+        return  # refused at load, so nothing runs
+    with guard:
+        decision = guard.evaluate(**reference.call_of(row["input"]))
+    assert decision.verdict >= reference.expected_verdict(row)
+    agrees(decision)
+
+
+def adversarial(name):
+    path = reference.HOME.parent / "adversarial" / f"{name}.jsonl"
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [pytest.param(row, id=row["id"]) for row in map(json.loads, lines)]
+
+
+@pytest.mark.parametrize("row", adversarial("validate_strict"))
+def test_a_policy_that_does_not_say_what_it_means_is_refused(row):
+    with pytest.raises(PolicyError):
+        load_policies(row["policy_yaml"] + "\n")
+
+
+@pytest.mark.parametrize("row", adversarial("operators_adversarial"))
+def test_operators_hold_against_an_attacker(row):
+    if row["expected"] == "disputed" or "input" not in row:
+        return
+    with Guard(row["policy_yaml"], ledger=":memory:", unmatched="allow") as guard:
+        call = reference.call_of(row["input"]) | {"params": row["input"].get("parameters", {})}
+        assert guard.evaluate(**call).allowed == (row["expected"] == "allow")
