@@ -17,6 +17,7 @@ DIFFERENCES = {case_id: heading for heading, ids in cases("compatibility").items
 FILES = ("conformance", "policy_compat", "evaluate", "operators", "scope", "validate", "amount", "hook")
 SUITES = ("examples_postgres", "examples_bruteforce", "examples_business", "examples_finance", "examples_content_gen")
 NODES = ("http_classify", "sql_classify", "path_classify", "shell_classify", "write_classify")
+NOT_STRICTER = "Tool names in any case"  # the one such difference, argued on the page
 # The reference's intermediate results, which have no counterpart here: its flattened call and its look-up in it.
 INTERNAL = ("flatten", "resolve_field")
 
@@ -47,7 +48,8 @@ def test_the_answer_is_the_references_or_a_stricter_one_with_its_reason(row):
         assert case.found == case.strictest
     elif row["id"] in DIFFERENCES:
         assert case.found != case.expected, "not a difference any more"
-        assert case.found == max(case.found, case.expected, key=case.strictness)
+        stricter = case.strictness(case.found) > case.strictness(case.expected)
+        assert stricter or DIFFERENCES[row["id"]] == NOT_STRICTER
     else:
         assert case.found == case.expected, case.why
 
