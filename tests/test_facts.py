@@ -140,7 +140,7 @@ def test_every_problem_of_a_binding_is_placed():
         "facts:\n"
         "  target: {url: parameters.url}\n"
         "  amount: {url: parameters.url}\n"
-        "  other: {url: parameters.url, methd: parameters.method}\n"
+        "  other: {url: parameters.url, methods: parameters.method}\n"
         "rules: [{rule_id: r, effect: deny, conditions: {field: target.hots, operator: eq, value: x}}]\n"
     )
     with pytest.raises(PolicyError) as refused:

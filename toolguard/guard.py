@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -335,6 +334,8 @@ def _open(ledger: str | Path | Store) -> Store:
 
 
 def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - it loads the whole of `email`
+
     try:
         return version("toolguard-embedded")
     except PackageNotFoundError:

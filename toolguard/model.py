@@ -132,10 +132,10 @@ class Decision:
     hits: tuple[RuleHit, ...] = ()
     shadow_hits: tuple[RuleHit, ...] = ()
     revision: str = ""
+    policies: Explains | None = field(default=None, repr=False, compare=False)
     cause: str = ""
     obligations: tuple[Obligation, ...] = ()
     record: Record | None = None
-    policies: Explains | None = field(default=None, repr=False, compare=False)
 
     @property
     def allowed(self) -> bool:

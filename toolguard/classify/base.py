@@ -28,9 +28,9 @@ class Setting:
 class Classifier:
     """`name` is its key in `facts:`. `classify(text, **settings)` returns `facts`, a frozen dataclass.
 
-    A fact that is not known is None, and a condition on it is indeterminate; where the text is to blame, `why_unknown` says what
-    is wrong with it. `classify` never raises for a text, however hostile; results are cached, so that many conditions cost one
-    look.
+    A fact that is not known is None, and a condition on it is indeterminate; `why_unknown` says what is wrong with the
+    text, if it is the text that is to blame. `classify` never raises for a text, however hostile; results are cached, so
+    that many conditions cost one look.
     """
 
     name: str

@@ -40,8 +40,8 @@ def decide(policies: PolicySet, call: ToolCall) -> Decision:
         hits = tuple(hit for hit in hits if hit.mode != "shadow")
     if not plan.covered:
         cause = why_uncovered(policies, call)
-        return Decision(call, policies.unmatched, (), shadow_hits, policies.revision, cause, policies=policies)
-    return Decision(call, hits[0].effect if hits else _ALLOW, hits, shadow_hits, policies.revision, policies=policies)
+        return Decision(call, policies.unmatched, (), shadow_hits, policies.revision, policies, cause)
+    return Decision(call, hits[0].effect if hits else _ALLOW, hits, shadow_hits, policies.revision, policies)
 
 
 def why_uncovered(policies: PolicySet, call: ToolCall) -> str:
