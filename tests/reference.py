@@ -10,6 +10,7 @@ from conftest import agrees
 
 from toolguard import Guard, PolicyError
 from toolguard.engine.compile import compile_rule
+from toolguard.envelope import call_of
 from toolguard.errors import Indeterminate
 from toolguard.model import ToolCall, Verdict
 from toolguard.policy.load import load_policies
@@ -80,21 +81,6 @@ def verdict(row):
 
 def expected_verdict(row):
     return WORDS.get(row["expected"]["action_taken"], Verdict.ALLOW)  # allowed_shadow runs the tool
-
-
-def call_of(envelope):
-    known = {"agent_id", "session_id", "org_id"}
-    context = dict(envelope.get("context") or {})
-    context.update(
-        {key: envelope[key] for key in ("agent_version", "framework", "turn_number", "department") if key in envelope}
-    )
-    return {
-        "tool": envelope["tool_name"],
-        "group": envelope.get("tool_group") or None,
-        "params": envelope.get("parameters") or {},
-        "context": context,
-        **{key: envelope[key] for key in known if envelope.get(key)},
-    }
 
 
 def condition(row):

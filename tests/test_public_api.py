@@ -19,7 +19,7 @@ def test_importing_loads_no_parser_and_no_engine_that_no_policy_needs():
     code = "import sys, toolguard; print(*sorted({m.partition('.')[0] for m in sys.modules}))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "pydantic" in loaded
-    assert not {"sqlglot", "bashlex", "re2", "asyncio", "rich"} & set(loaded)
+    assert not {"ada_url", "sqlglot", "bashlex", "re2", "asyncio", "rich"} & set(loaded)
 
 
 def test_a_type_checker_sees_the_tools_own_types():

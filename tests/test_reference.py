@@ -8,6 +8,7 @@ import reference
 from conftest import agrees, cases
 
 from toolguard import Guard, PolicyError
+from toolguard.envelope import call_of
 from toolguard.policy.load import load_policies
 
 ROOT = Path(__file__).parent.parent
@@ -61,7 +62,7 @@ def test_with_the_defaults_no_answer_is_looser(row):
     except PolicyError:
         return  # refused at load, so nothing runs
     with guard:
-        decision = guard.evaluate(**reference.call_of(row["input"]))
+        decision = guard.evaluate(**call_of(row["input"]))
     assert decision.verdict >= reference.expected_verdict(row)
     agrees(decision)
 
@@ -83,5 +84,5 @@ def test_operators_hold_against_an_attacker(row):
     if row["expected"] == "disputed" or "input" not in row:
         return
     with Guard(row["policy_yaml"], ledger=":memory:", unmatched="allow") as guard:
-        call = reference.call_of(row["input"]) | {"params": row["input"].get("parameters", {})}
+        call = call_of(row["input"]) | {"params": row["input"].get("parameters", {})}
         assert guard.evaluate(**call).allowed == (row["expected"] == "allow")

@@ -13,13 +13,14 @@ from toolguard.errors import (
     ToolGuardError,
 )
 from toolguard.guard import Guard, verify
-from toolguard.model import Approval, Decision, RuleHit, ToolCall, Verdict
+from toolguard.model import Approval, Decision, Explanation, RuleHit, ToolCall, Verdict
 
 __all__ = [
     "Approval",
     "ApprovalRefused",
     "ApprovalUnavailable",
     "Decision",
+    "Explanation",
     "Guard",
     "LedgerCorrupt",
     "MalformedCall",

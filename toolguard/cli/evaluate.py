@@ -1,6 +1,7 @@
 """Judge proposed calls against policies, without running anything.
 
-A call is JSON: {"tool": ..., "params": {...}} and, as you like, tool_group, agent_id, session_id, org_id, context, call_id.
+A call is JSON: {"tool": ..., "params": {...}} and, as you like, tool_group, agent_id, session_id, org_id, context, call_id;
+or an envelope of Tool Guard: {"tool_name": ..., "parameters": {...}, ...}.
 With --calls each line is one call and is answered by one line of JSON, in order; a line that cannot be read by {"error": ...}.
 
 Exit codes: 0 allowed or flagged, 3 denied, 4 escalated, 6 a policy was refused.
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolguard.cli.terminal import EXIT_CODES, OK, USAGE, UsageError, describe, print_json
+from toolguard.envelope import call_of
 from toolguard.guard import MEMORY, Guard
 from toolguard.policy.load import pack_path
 
@@ -110,6 +112,8 @@ def judge(guard: Guard, text: str) -> Decision:
         raise ValueError("nested too deep") from None
     if not isinstance(call, dict):
         raise ValueError("a call has to be a mapping")  # noqa: TRY004 - a value of the file
+    if "tool_name" in call:
+        return guard.evaluate(**call_of(call))
     if unknown := call.keys() - KEYS:
         raise ValueError(f"unknown key `{min(unknown)}` (known: {', '.join(sorted(KEYS))})")
     if missing := {"tool", "params"} - call.keys():
