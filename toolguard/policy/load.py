@@ -38,6 +38,7 @@ _SCALARS: tuple[tuple[re.Pattern[str], Any], ...] = (
     (re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"), lambda text: float(text.lower().replace(".", ""))),
 )
 KEYS_NOT_BUILT_YET = ("limits", "requires", "forbids_after")
+_LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # as YAML counts lines
 _CORE_TAGS = ("tag:yaml.org,2002:str", "!")
 
 Path_ = tuple[str | int, ...]
@@ -52,6 +53,7 @@ class Document:
     data: Any = None
     places: dict[Path_, Place] = field(default_factory=dict)
     text: str = ""
+    _line_begins: list[int] = field(default_factory=list, repr=False)
 
     def problem(self, message: str, path: Path_ = (), code: str = STRUCTURE) -> Problem:
         """A problem at the place of `path`, or of the nearest part of the document around it."""
@@ -59,6 +61,16 @@ class Document:
             path = path[:-1]
         line, column = self.places.get(path, (None, None))
         return Problem(message, self.source, line, column, code)
+
+    def offset(self, path: Path_) -> int | None:
+        """Where in the text the key or the item at `path` begins; None if that is not known."""
+        line, column = self.places.get(path, (None, None))
+        if line is None or column is None:
+            return None
+        begins = self._line_begins
+        if not begins:
+            begins += [0, *(found.end() for found in _LINE_BREAK.finditer(self.text))]
+        return begins[line - 1] + column - 1 if line <= len(begins) else None
 
 
 def load_policies(source: Any) -> tuple[Policy, ...]:
