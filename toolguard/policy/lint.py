@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from toolguard.policy.advice import Check, Tools
     from toolguard.policy.document import Policy
 
-__all__ = ["Report", "checks_conditions", "checks_scope", "checks_text", "lint"]  # importing the checks registers them
+__all__ = ["CHECKS", "Report", "checks_conditions", "checks_scope", "checks_text", "lint"]  # importing checks registers them
 
 
 @dataclass(frozen=True, slots=True)

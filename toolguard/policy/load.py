@@ -190,6 +190,11 @@ class _Refused(Exception):
         self.place = _place(mark)
 
 
+def read_text(source: str, text: str) -> Document | None:
+    """The document of one YAML text, not validated; None if it cannot be read."""
+    return next(iter(_read(source, text, [])), None)
+
+
 def _read(source: str, text: str, problems: list[Problem]) -> Iterable[Document]:
     try:
         yield _Reader(source, text).document()

@@ -209,13 +209,13 @@ def _before(one: _Interval, other: _Interval) -> bool:
 
 
 def _interval(literal: Literal) -> _Interval | None:
-    match literal.operator, literal.operand, literal.holds:
-        case "gt", Decimal() as bound, holds:
-            return _Interval(bound, None, open_low=True) if holds else _Interval(None, bound)
-        case "lt", Decimal() as bound, holds:
-            return _Interval(None, bound, open_high=True) if holds else _Interval(bound, None)
-        case "eq", (_, Decimal() as value), True:
-            return _Interval(value, value)
+    bound, holds = literal.operand, literal.holds
+    if literal.operator == "gt" and isinstance(bound, Decimal):
+        return _Interval(bound, None, open_low=True) if holds else _Interval(None, bound)
+    if literal.operator == "lt" and isinstance(bound, Decimal):
+        return _Interval(None, bound, open_high=True) if holds else _Interval(bound, None)
+    if literal.operator == "eq" and holds and isinstance(bound, tuple) and bound[0] is Decimal:
+        return _Interval(bound[1], bound[1])
     return None
 
 
