@@ -1,6 +1,7 @@
 import json
 import re
 import sys
+import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -150,6 +151,19 @@ def test_lint_never_raises_on_what_loads(rules, tools, status, effect):
         assert all(finding.severity != Severity.ERROR for finding in lint(source, tools).findings)
 
 
+LONG = ["a" * 300_000, "sk-" * 100_000, "[" * 300_000, "([" * 150_000, "(a+" * 100_000, "password=" * 30_000, "AKIA" * 75_000]
+
+
+@pytest.mark.parametrize("text", LONG, ids=lambda text: text[:9])
+def test_long_texts_are_read_in_a_moment(text):
+    begin = time.perf_counter()
+    lint({"policy_id": "p", "description": text, "rules": [rule(leaf("a", "regex", re.escape(text[:300_000])))]})
+    lint(
+        {"policy_id": "p", "description": text, "rules": [rule(leaf("a", "regex", text.replace("(", "x").replace("[", "[]]")))]}
+    )
+    assert time.perf_counter() - begin < 5
+
+
 # -- the command -------------------------------------------------------------------------------------------------------
 
 CLEAN = """\
@@ -271,8 +285,9 @@ def program(tmp_path, monkeypatch):
         sys.modules.pop(name, None)
 
 
+@pytest.mark.usefixtures("program")
 @pytest.mark.parametrize(("name", "found"), [("BY_NAME", True), ("LISTED", True), ("OPEN", False)])
-def test_tools(program, name, found, capsys):
+def test_tools(name, found, capsys):
     main(["lint", "p.yaml", "--tools", f"some_tools:{name}"])
     assert ("unknown-parameter: no tool in the scope has a parameter `a` (known: b)" in capsys.readouterr().out) is found
 
@@ -288,7 +303,8 @@ def test_tools(program, name, found, capsys):
         ("some_tools:UNNAMED", "not a function with a name"),
     ],
 )
-def test_tools_that_are_none(program, reference, says, capsys):
+@pytest.mark.usefixtures("program")
+def test_tools_that_are_none(reference, says, capsys):
     assert main(["lint", "p.yaml", "--tools", reference]) == USAGE
     assert says in capsys.readouterr().err
 

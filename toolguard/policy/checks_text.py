@@ -115,11 +115,11 @@ def host_with_capitals(written: Written) -> Advice:
 
 # -- patterns ----------------------------------------------------------------------------------------------------------
 
-_ATOM = r"(?:\\[A-Za-z]|\[[^\]\\]+\]|[A-Za-z0-9.])"
+_ATOM = r"(?:\\[A-Za-z]|\[[^\]\\]{1,100}\]|[A-Za-z0-9.])"
 _NESTED = re.compile(rf"\((?:\?:|\?P<\w+>)?{_ATOM}[+*](?:{_ATOM}[?*])*\)(?:[+*]|\{{\d+,\}})")
 _REPEATED = re.compile(r"\{\d*,?(\d+)\}")
 MANY_TIMES = 500  # RE2 writes a repetition out, and refuses more than 1000
-_DOMAIN = re.compile(r"[a-z0-9-]{2,}\.(?:com|org|net|edu|gov|io|dev|example|internal)(?![\w+*?{-])")
+_DOMAIN = re.compile(r"(?<![a-z0-9-])[a-z0-9-]{2,63}\.(?:com|org|net|edu|gov|io|dev|example|internal)(?![\w+*?{-])")
 
 
 def _patterns(written: Written) -> Iterator[tuple[Path, str]]:
@@ -140,21 +140,22 @@ def runaway_regex(written: Written) -> Advice:
 def unescaped_dot(written: Written) -> Advice:
     """A domain in a pattern with a plain dot, which stands for any character: `example.com` matches `exampleXcom` as well."""
     for path, text in _patterns(written):
-        outside = re.sub(r"\[[^\]]*\]", "[]", text)
+        outside = re.sub(r"\[[^\]]{0,200}\]", "[]", text)
         if found := _DOMAIN.search(outside):
             yield path, f"the dot of `{found[0]}` stands for any character"
 
 
 # -- secrets -----------------------------------------------------------------------------------------------------------
 
+# Every repetition is bounded, or begins where no other can: a policy of a megabyte is read in a moment.
 _SECRETS = {
-    "an AWS access key": re.compile(r"\b(?:AKIA|ASIA)(?![A-Z0-9]*EXAMPLE)[A-Z0-9]{16}\b"),
+    "an AWS access key": re.compile(r"\b(?:AKIA|ASIA)(?![A-Z0-9]{0,9}EXAMPLE)[A-Z0-9]{16}\b"),
     "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----\s+[A-Za-z0-9+/=]{16,}"),
     "a GitHub token": re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{22,})\b"),
     "a Slack token": re.compile(r"\bxox[abprs]-[A-Za-z0-9]{8,}-[A-Za-z0-9-]{8,}"),
-    "an API key": re.compile(r"\bsk-(?:proj-|ant-|live_)?(?=[A-Za-z0-9_-]*\d)[A-Za-z0-9_-]{24,}"),
+    "an API key": re.compile(r"\bsk-(?:proj-|ant-|live_)?(?=[A-Za-z0-9_-]{0,64}\d)[A-Za-z0-9_-]{24}"),
     "a password": re.compile(
-        r"(?i)\b(?:password|passwd|pwd)\s*[=:]\s*(?!.*(?:\*\*|xxx|\bexample))[\w!@#%&/~-]{8,}(?![\w\\\[(*+?{])"
+        r"(?i)\b(?:password|passwd|pwd)\s*[=:]\s*(?!.{0,64}(?:\*\*|xxx|\bexample))[\w!@#%&/~-]{8,64}(?![\w\\\[(*+?{])"
     ),
 }
 
