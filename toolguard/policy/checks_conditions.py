@@ -56,20 +56,23 @@ def _fires_where(other: Rule, rule: Rule) -> bool:
 )
 def allow_shadowed_by_deny(written: Written) -> Advice:
     """Whenever the allow rule fires, a deny or escalate rule over the same tools fires too, and the stricter one counts."""
-    stricter = [
-        (policy, rule, node_of(rule.conditions, policy))
-        for policy in written.together
-        if policy is written.policy or _enforced_over(policy, written.policy)
-        for rule in policy.rules
-        if rule.enabled and rule.verdict >= Verdict.ESCALATE
-    ]
-    for path, rule in written.rules():
-        if rule.effect == "allow":
-            node = node_of(rule.conditions, written.policy)
-            cover = next((each for each in islice(stricter, MAX_PAIRS) if implies(node, each[2])), None)
-            if cover:
-                of = "" if cover[0] is written.policy else f" of the policy `{cover[0].policy_id}`"
-                yield path, f"what `{rule.rule_id}` allows, `{cover[1].rule_id}`{of} always refuses or escalates"
+    allowing = [(path, rule) for path, rule in written.rules() if rule.effect == "allow"]
+    stricter = list(islice(_stricter(written), MAX_PAIRS // len(allowing))) if allowing else []
+    for path, rule in allowing:
+        node = node_of(rule.conditions, written.policy)
+        cover = next(((policy, other) for policy, other, wide in stricter if implies(node, wide)), None)
+        if cover:
+            of = "" if cover[0] is written.policy else f" of the policy `{cover[0].policy_id}`"
+            yield path, f"what `{rule.rule_id}` allows, `{cover[1].rule_id}`{of} always refuses or escalates"
+
+
+def _stricter(written: Written) -> Iterator[tuple[Policy, Rule, Node]]:
+    """The deny and escalate rules that are asked about every call of the policy, its own first."""
+    others = (each for each in written.together if each is not written.policy and _enforced_over(each, written.policy))
+    for policy in (written.policy, *others):
+        for rule in policy.rules:
+            if rule.enabled and rule.verdict >= Verdict.ESCALATE:
+                yield policy, rule, node_of(rule.conditions, policy)
 
 
 def _enforced_over(policy: Policy, other: Policy) -> bool:
