@@ -153,17 +153,22 @@ def test_a_refused_policy(files, capsys):
     assert "bad.yaml:2:1: unknown key `bogus`" in capsys.readouterr().err
     assert main(["evaluate", "--pack", "nonsense", "--call", path]) == POLICY_REFUSED
     assert main(["lint", bad]) == POLICY_REFUSED
-    assert "bad.yaml:2:1: unknown key" in capsys.readouterr().out
+    assert "bad.yaml:2:1: error structural-validation: unknown key" in capsys.readouterr().out
     assert main(["lint", bad, "--json"]) == POLICY_REFUSED
-    problem = json.loads(capsys.readouterr().out)["problems"][1]
-    assert (problem["line"], problem["column"]) == (2, 1)
+    finding = json.loads(capsys.readouterr().out)["findings"][1]
+    assert (finding["line"], finding["column"]) == (2, 1)
 
 
 def test_lint_of_good_policies(files, capsys):
-    assert main(["lint", files("good.yaml", GOOD)]) == OK
+    good = (
+        GOOD.replace("[t]}", "[t], tool_groups: [g]}")
+        .replace("5}}", "5}, citation: {document_id: d}}")
+        .replace("amount", "rows")
+    )
+    assert main(["lint", files("good.yaml", good)]) == OK
     assert capsys.readouterr().out == "ok: 1 policy with 1 rule\n"
-    assert main(["lint", files("good.yaml", GOOD), "--json"]) == OK
-    assert json.loads(capsys.readouterr().out) == {"ok": True, "policies": 1, "rules": 1, "problems": []}
+    assert main(["lint", files("good.yaml", good), "--json"]) == OK
+    assert json.loads(capsys.readouterr().out) == {"ok": True, "policies": 1, "rules": 1, "findings": [], "fixed": []}
 
 
 def test_verify(tmp_path, capsys):

@@ -1,40 +1,134 @@
-"""Check policy files: everything that would stop them from loading, with file, line and column.
+"""Check policies: what would stop them from loading, and advice on what they say, each with file, line and column.
 
-Exit codes: 0 the policies load, 6 they do not.
+--fix corrects what is certain (letter case, symbols for operators, yes for true, blanks around names) in the files themselves,
+never in packs. What each finding means is in docs/lint.md.
+
+Exit codes: 0 nothing of severity error (with --strict: nor a warning), 6 otherwise.
 """
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from toolguard.cli.terminal import OK, POLICY_REFUSED, counted, paint, print_json
-from toolguard.errors import PolicyError
-from toolguard.policy.load import load_policies
+from toolguard.cli.sarif import sarif
+from toolguard.cli.terminal import OK, POLICY_REFUSED, UsageError, counted, paint, print_json
+from toolguard.cli.tools import tools_of
+from toolguard.policy.advice import Severity
+from toolguard.policy.fix import fixed
+from toolguard.policy.lint import lint
+from toolguard.policy.load import MAX_BYTES, pack_path, policy_files
 
 if TYPE_CHECKING:
     import argparse
 
+    from toolguard.policy.lint import Report
+
+_COLOURS = {Severity.ERROR: "bad", Severity.WARNING: "flag", Severity.NOTE: "dim"}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which policies."""
-    parser.add_argument("policy", nargs="+", metavar="P", help="a policy file or folder")
+    """Which policies, and how to report."""
+    parser.add_argument("policy", nargs="*", metavar="P", help="a policy file or folder")
+    parser.add_argument("--pack", action="append", default=[], metavar="NAME", help="a starter policy; repeatable")
+    parser.add_argument("--tools", metavar="MODULE:REGISTRY", help="the program's tools, to check parameters' names")
+    parser.add_argument("--fix", action="store_true", help="correct what is certain, in place")
+    parser.add_argument("--strict", action="store_true", help="take warnings for errors")
+    parser.add_argument("--format", choices=["text", "json", "sarif"], default="text", help="how to report (default: text)")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Report every problem, or what was found to be fine."""
-    try:
-        policies = load_policies([Path(path) for path in args.policy])
-    except PolicyError as error:
-        if args.json:
-            print_json({"ok": False, "problems": [asdict(problem) for problem in error.problems]})
-        else:
-            print("\n".join(map(str, error.problems)))
-        return POLICY_REFUSED
-    rules = sum(len(policy.rules) for policy in policies)
-    if args.json:
-        print_json({"ok": True, "policies": len(policies), "rules": rules, "problems": []})
+    """Correct if asked to, then report what there is."""
+    if not args.policy and not args.pack:
+        raise UsageError("say which policies: a FILE or a folder, or --pack NAME")
+    paths = [Path(path) for path in args.policy]
+    tools = tools_of(args.tools) if args.tools else None
+    packs = [pack_path(name) for name in args.pack]
+    fixes = [fix for path in policy_files(paths) for fix in _fix(path)] if args.fix else []
+    report = lint([*paths, *packs], tools)
+    failing = (Severity.ERROR, Severity.WARNING) if args.strict else (Severity.ERROR,)
+    failed = any(finding.severity in failing for finding in report.findings)
+    _print(report, fixes, "json" if args.json else args.format, failed=failed)
+    return POLICY_REFUSED if failed else OK
+
+
+# -- output ------------------------------------------------------------------------------------------------------------
+
+
+def _print(report: Report, fixes: list[dict[str, Any]], form: str, *, failed: bool) -> None:
+    if form == "sarif":
+        print_json(sarif(report.findings, _version()))
+    elif form == "json":
+        findings = [asdict(finding) for finding in report.findings]
+        rules = sum(len(policy.rules) for policy in report.policies)
+        counts = {"policies": len(report.policies), "rules": rules}
+        print_json({"ok": not failed, **counts, "findings": findings, "fixed": fixes})
     else:
-        print(f"{paint('ok', 'good')}: {counted(len(policies), 'policy', 'policies')} with {counted(rules, 'rule', 'rules')}")
-    return OK
+        print("\n".join(_lines(report, fixes)))
+
+
+def _lines(report: Report, fixes: list[dict[str, Any]]) -> list[str]:
+    lines = [f"{fix['source']}:{fix['line']}:{fix['column']}: fixed: `{fix['old']}` -> `{fix['new']}`" for fix in fixes]
+    for _, of_file in groupby(report.findings, key=lambda finding: finding.source):
+        for finding in of_file:
+            place = ":".join(str(part) for part in (finding.source, finding.line, finding.column) if part is not None)
+            lines.append(f"{place}: {paint(finding.severity, _COLOURS[finding.severity])} {finding.code}: {finding.message}")
+            lines.append(f"    {finding.remedy}")
+        lines.append("")
+    return [*lines, _summary(report)]
+
+
+def _summary(report: Report) -> str:
+    rules = sum(len(policy.rules) for policy in report.policies)
+    what = f"{counted(len(report.policies), 'policy', 'policies')} with {counted(rules, 'rule', 'rules')}"
+    severities = [finding.severity for finding in report.findings]
+    found = [counted(severities.count(each), each, f"{each}s") for each in Severity if each in severities]
+    if Severity.ERROR in severities:
+        return f"{paint('refused', 'bad')}: {', '.join(found)}"
+    return f"{paint('ok', 'good')}: {what}" + (f"; {', '.join(found)}" if found else "")
+
+
+def _version() -> str:
+    try:
+        return version("toolguard-embedded")
+    except PackageNotFoundError:  # run from a source tree that is not installed
+        return "0"
+
+
+# -- correcting --------------------------------------------------------------------------------------------------------
+
+
+def _fix(path: Path) -> list[dict[str, Any]]:
+    """Correct one file, and say what was corrected. A file that is no text, is too large, or is a pack's stays as it is."""
+    real = path.resolve()
+    if not real.is_file() or real.stat().st_size > MAX_BYTES or real.is_relative_to(pack_path("payments").parent.resolve()):
+        return []
+    try:
+        text = real.read_bytes().decode()
+    except UnicodeDecodeError:
+        return []
+    made, fixes = fixed(text)
+    if fixes:
+        _replace(real, made.encode())
+    return [{"source": str(path), **asdict(fix)} for fix in fixes]
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write the file anew in one step, with the mode it has."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        shutil.copymode(path, temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

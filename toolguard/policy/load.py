@@ -38,6 +38,7 @@ _SCALARS: tuple[tuple[re.Pattern[str], Any], ...] = (
     (re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"), lambda text: float(text.lower().replace(".", ""))),
 )
 KEYS_NOT_BUILT_YET = ("limits", "requires", "forbids_after")
+_LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # as YAML counts lines
 _CORE_TAGS = ("tag:yaml.org,2002:str", "!")
 
 Path_ = tuple[str | int, ...]
@@ -46,11 +47,13 @@ Place = tuple[int | None, int | None]
 
 @dataclass(slots=True)
 class Document:
-    """One YAML document as plain data, with the place of every key and item."""
+    """One YAML document as plain data, with the place of every key and item; `text` is empty for objects."""
 
     source: str
     data: Any = None
     places: dict[Path_, Place] = field(default_factory=dict)
+    text: str = ""
+    _line_begins: list[int] = field(default_factory=list, repr=False)
 
     def problem(self, message: str, path: Path_ = (), code: str = STRUCTURE) -> Problem:
         """A problem at the place of `path`, or of the nearest part of the document around it."""
@@ -58,6 +61,16 @@ class Document:
             path = path[:-1]
         line, column = self.places.get(path, (None, None))
         return Problem(message, self.source, line, column, code)
+
+    def offset(self, path: Path_) -> int | None:
+        """Where in the text the key or the item at `path` begins; None if that is not known."""
+        line, column = self.places.get(path, (None, None))
+        if line is None or column is None:
+            return None
+        begins = self._line_begins
+        if not begins:
+            begins += [0, *(found.end() for found in _LINE_BREAK.finditer(self.text))]
+        return begins[line - 1] + column - 1 if line <= len(begins) else None
 
 
 def load_policies(source: Any) -> tuple[Policy, ...]:
@@ -67,21 +80,27 @@ def load_policies(source: Any) -> tuple[Policy, ...]:
         PolicyError: one or more were refused; nothing is loaded.
     """
     problems: list[Problem] = []
-    loaded: list[tuple[Policy, Problem]] = []
-    for document in _documents(source, problems):
-        policy = document if isinstance(document, Policy) else _validate(document, problems)
-        if policy is not None:
-            origin = document.source if isinstance(document, Document) else "policy object"
-            loaded.append((policy, Problem(f"policy_id `{policy.policy_id}` is used twice", origin)))
-    seen: dict[str, Problem] = {}
-    for policy, duplicate in loaded:
-        if policy.policy_id in seen:
-            first = seen[policy.policy_id].source
-            problems.append(Problem(f"{duplicate.message}; the other is in {first}", duplicate.source))
-        seen.setdefault(policy.policy_id, duplicate)
+    policies = [policy for _, policy in documents_of(source, problems)]
     if problems:
         raise PolicyError(sorted(problems, key=lambda p: (p.source, p.line or 0, p.column or 0)))
-    return tuple(without_nodes(policy) for policy, _ in loaded)
+    return tuple(map(without_nodes, policies))
+
+
+def documents_of(source: Any, problems: list[Problem]) -> list[tuple[Document, Policy]]:
+    """Every policy of the source that is valid, as written, with its document; what is wrong is added to `problems`."""
+    loaded: list[tuple[Document, Policy]] = []
+    first: dict[str, Document] = {}
+    for given in _documents(source, problems):
+        document = Document("policy object") if isinstance(given, Policy) else given
+        policy = given if isinstance(given, Policy) else _validate(document, problems)
+        if policy is None:
+            continue
+        loaded.append((document, policy))
+        if policy.policy_id in first:
+            message = f"policy_id `{policy.policy_id}` is used twice; the other is in {first[policy.policy_id].source}"
+            problems.append(document.problem(message, ("policy_id",), "policy-id-collision"))
+        first.setdefault(policy.policy_id, document)
+    return loaded
 
 
 def policy_files(source: Any) -> list[Path]:
@@ -191,6 +210,11 @@ class _Refused(Exception):
         self.place = _place(mark)
 
 
+def read_text(source: str, text: str) -> Document | None:
+    """The document of one YAML text, not validated; None if it cannot be read."""
+    return next(iter(_read(source, text, [])), None)
+
+
 def _read(source: str, text: str, problems: list[Problem]) -> Iterable[Document]:
     try:
         yield _Reader(source, text).document()
@@ -210,7 +234,7 @@ class _Reader:
         if len(text) > MAX_BYTES:
             raise _Refused(f"the text is longer than {MAX_BYTES} characters", None)
         self.events = yaml.parse(text, Loader=_LOADER)
-        self.result = Document(source)
+        self.result = Document(source, text=text)
         self.nodes = 0
 
     def document(self) -> Document:
