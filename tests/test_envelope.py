@@ -58,7 +58,7 @@ def test_the_parameters_cannot_speak_for_the_envelope():
         assert guard.evaluate(**call_of(envelope)).verdict.word == "escalate"
 
 
-@pytest.mark.parametrize("change", [{"tool_nam": "x"}, {"context": "x"}, {"tool": "x"}])
+@pytest.mark.parametrize("change", [{"bogus": "x"}, {"context": "x"}, {"tool": "x"}])
 def test_what_is_no_envelope_is_refused(change):
     with pytest.raises(ValueError, match=r"unknown key|has to be a mapping"):
         call_of(ENVELOPE | change)
