@@ -261,6 +261,14 @@ def escalation_without_approver(written: Written) -> Advice:
             yield path, f"the rule `{rule.rule_id}` escalates to nobody in particular"
 
 
+@check("agent-supplied-context", Severity.WARNING, remedy="use a parameter, or something that the host program verified")
+def agent_supplied_context(written: Written) -> Advice:
+    """`context.agent_supplied` is, by the reference's convention, what the agent says of itself, so no rule can rest on it."""
+    for path, _, leaf in written.leaves():
+        if leaf.field.startswith("context.agent_supplied."):
+            yield path, f"`{leaf.field}` is what the agent says of itself"
+
+
 MONEY_NAMES = ("amount", "price", "total", "total_amount", "cost", "refund", "refund_amount", "payment", "payout")
 _BOUNDS = ("gt", "gte", "lt", "lte")
 _OF_TEXT = ("regex", "contains", "not_contains", "starts_with", "ends_with")
