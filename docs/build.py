@@ -1,26 +1,50 @@
-"""Writes what the documentation repeats from the code. `--check` only compares."""
+"""Writes what the documentation repeats from the code and from the test cases. `--check` only compares.
 
+A page is made whole by a function, or keeps its own words around parts between `<!-- made: NAME -->` and `<!-- end -->`.
+"""
+
+import json
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import fields
 from pathlib import Path
 
 import yaml
 
+from toolguard.classify.registry import CLASSIFIERS
 from toolguard.operators import OPERATORS
 from toolguard.policy.advice import Check, Severity
 from toolguard.policy.lint import CHECKS
+from toolguard.policy.schema import descriptions, facts_described, schema
 
 HERE = Path(__file__).parent
-CASES = HERE.parent / "tests" / "cases" / "lint.yaml"
-BEGIN, END = "| operator | value | true when the field is |\n|---|---|---|\n", "\nWhat is not of the right kind"
+CASES = HERE.parent / "tests" / "cases"
+WIDTH = 100  # characters of a condition on one line
 OPERANDS = {
     "scalar": "text, number or boolean",
-    "number_operand": "number",
-    "scalars": "list",
+    "number_operand": "a number",
+    "scalars": "a list of texts, numbers, booleans",
     "text_operand": "text",
-    "pattern": "RE2 pattern",
-    "field_operand": "a field",
-    "flag": "true or false",
+    "pattern": "an RE2 pattern",
+    "field_operand": "another field",
+    "flag": "true (the default) or false",
+}
+MODELS = {
+    "Policy": "A policy",
+    "Scope": "`scope`",
+    "Rule": "A rule",
+    "EffectConfig": "`effect_config`",
+    "Citation": "`citation`",
+    "Leaf": "A leaf",
+    "All": "`and`",
+    "AnyOf": "`or`",
+    "Not": "`not`",
+    "SourceDocument": "An item of `source_documents`",
+    "HttpClassify": "The reference's node for URLs",
+    "HttpNode": "`http_classify`",
+    "HttpRequirements": "`require` of `http_classify`",
+    "DeepEvaluation": "`deep_evaluation`",
 }
 LINT = """\
 # What `toolguard lint` finds
@@ -34,18 +58,153 @@ This page is written by `make docs` from the checks themselves; each example is 
 """
 
 
-def operators_table(text: str) -> str:
-    """The page on the policy language, with the operators there are."""
-    head, _, rest = text.partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    rows = (f"| `{o.name}` | {OPERANDS[o.operand.__name__]} | {o.doc} |" for o in OPERATORS.values())
-    return head + BEGIN + "\n".join(rows) + "\n" + END + tail
+def cases(name: str) -> list[dict]:
+    """The rows of one case file of the tests."""
+    return yaml.safe_load((CASES / f"{name}.yaml").read_text(encoding="utf-8"))
+
+
+# -- the policy language -----------------------------------------------------------------------------------------------
+
+
+def policies_page(text: str) -> str:
+    """The page on the policy language with its tables and examples."""
+    made = {
+        "operators": "\n".join(_operators()),
+        "keys": "\n".join(_keys()),
+        **{kind: "\n".join(_examples_about(kind)) for kind in ("joins", "fields", "facts", "allow", "scope", "shadow", "skip")},
+    }
+    return _filled(text, made)
+
+
+def _operators() -> Iterable[str]:
+    for operator in OPERATORS.values():
+        yield f"### `{operator.name}`\n\n{operator.doc} Its value: {OPERANDS[operator.operand.__name__]}.\n"
+        yield from _examples(f"operator {operator.name}")
+
+
+def _keys() -> Iterable[str]:
+    definitions = {"Policy": schema(), **schema()["$defs"]}
+    for model, title in MODELS.items():
+        definition = definitions[model]
+        yield f"### {title}\n\n| key | value | default | |\n|---|---|---|---|"
+        for key, value in definition["properties"].items():
+            default = "required" if key in definition.get("required", ()) else _default(value)
+            yield f"| `{key}` | {_kind(value)} | {default} | {descriptions()[model][key]} |"
+        yield ""
+        shown = {about for abouts in EXAMPLES_OF.values() for about in abouts}
+        keys = {f"key {model}.{key}" for key in definition["properties"]} - shown
+        for example in cases("language"):
+            if example["about"][0] in keys:
+                yield from _example(example)
+
+
+def _default(value: dict) -> str:
+    default = value.get("default")
+    return "" if default in (None, [], {}) or isinstance(default, dict) else f"`{json.dumps(default)}`"
+
+
+def _kind(value: dict) -> str:
+    """What a key takes, in words."""
+    if "enum" in value:
+        return ", ".join(f"`{word}`" for word in value["enum"])
+    if "anyOf" in value:
+        return " or ".join(_kind(each) for each in value["anyOf"] if each.get("type") != "null")
+    if value.get("type") == "array":
+        return f"list of {_kind(value['items'])}"
+    if "$ref" in value:
+        return "mapping"
+    if "oneOf" in value:
+        return "an operator" if "const" in value["oneOf"][0] else "condition"
+    kinds = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false", "object": "mapping"}
+    return kinds.get(value.get("type", ""), "see there")
+
+
+EXAMPLES_OF = {
+    "joins": ("key All.and", "key AnyOf.or", "key Not.not"),
+    "fields": ("root parameters", "root context", "identity", "alias"),
+    "facts": ("key Policy.facts",),
+    "allow": ("allow rules",),
+    "scope": ("key Policy.scope",),
+    "shadow": ("key Policy.mode",),
+    "skip": ("key Rule.on_indeterminate",),
+}
+
+
+def _examples_about(kind: str) -> Iterable[str]:
+    for about in EXAMPLES_OF[kind]:
+        yield from _examples(about)
+
+
+def _examples(about: str) -> Iterable[str]:
+    for example in cases("language"):
+        first = example["about"][0]
+        if first == about or (about == "identity" and first.startswith("identity ")):
+            yield from _example(example)
+
+
+def _example(example: dict) -> Iterable[str]:
+    if "condition" in example:
+        yield f"```text\n{_flow(example['condition'])}\n```\n"
+        yield "| asked of | answer | |\n|---|---|---|"
+        yield from (f"| {_call(call)} | {str(call['truth']).lower()} | {call.get('note', '')} |" for call in example["calls"])
+    else:
+        options = ", ".join(f"{key}={value!r}" for key, value in example.get("options", {}).items())
+        yield f"```yaml\n{example['policy'].rstrip()}\n```\n"
+        if options:
+            yield f"With `Guard(..., {options})`:\n"
+        yield "| call | verdict | |\n|---|---|---|"
+        yield from (f"| {_call(call)} | {call['verdict']} | {call.get('note', '')} |" for call in example["calls"])
+    yield ""
+
+
+def _flow(condition: dict) -> str:
+    text = yaml.safe_dump(condition, default_flow_style=True, sort_keys=False, width=10_000, allow_unicode=True).strip()
+    return text if len(text) < WIDTH else yaml.safe_dump(condition, sort_keys=False, width=110, allow_unicode=True).strip()
+
+
+def _call(call: dict) -> str:
+    """A call on one line: the tool if it is named, then whatever was given."""
+    parts = [f"`{call['tool']}`"] if "tool" in call else []
+    if "params" in call or not set(call) - {"truth", "verdict", "note", "tool"}:
+        parts.append(f"`{json.dumps(call.get('params', {}), ensure_ascii=False)}`")
+    given = ("group", "agent_id", "session_id", "org_id", "call_id", "context")
+    parts += [f"{key} `{_plain(call[key])}`" for key in given if key in call]
+    return " ".join(parts).replace("|", "\\|")
+
+
+def _plain(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+# -- facts -------------------------------------------------------------------------------------------------------------
+
+
+def url_page(text: str) -> str:
+    """The page on the facts of a URL."""
+    facts = CLASSIFIERS["url"].facts
+    described = facts_described(facts)
+    table = ["| fact | value | |", "|---|---|---|"]
+    kinds = {"bool": "true or false", "str": "text", "int": "number"}
+    known = [each for each in fields(facts) if each.name in CLASSIFIERS["url"].fact_names]
+    table += [f"| `{each.name}` | {kinds[str(each.type).partition(' ')[0]]} | {described[each.name]} |" for each in known]
+    shown = ["| URL | known of it |", "|---|---|"]
+    for case in cases("url"):
+        known = ", ".join(f"`{name}` {_plain(value)}" for name, value in case["facts"].items())
+        shown.append(f"| `{_visible(case['url'])}` | {known} |")
+    return _filled(text, {"facts": "\n".join(table), "examples": "\n".join(shown)})
+
+
+def _visible(text: str) -> str:
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text).replace("|", "\\|")
+
+
+# -- the linter --------------------------------------------------------------------------------------------------------
 
 
 def lint_page(_: str) -> str:
     """The page on the linter, with the first case of each check as its example."""
     examples: dict[str, dict] = {}
-    for case in yaml.safe_load(CASES.read_text(encoding="utf-8")):
+    for case in cases("lint"):
         if case["finds"]:
             examples.setdefault(case["code"], case)
     parts = [LINT]
@@ -58,7 +217,8 @@ def lint_page(_: str) -> str:
 def section(check: Check, case: dict) -> str:
     """What one check means, what to do, and an example. What does not load is shown as plain text."""
     language = "text" if check.severity == Severity.ERROR else "yaml"
-    blocks = "\nand\n\n".join(f"```{language}\n{text}```\n" for text in texts(case))
+    policies = case["policies"] if "policies" in case else [case["policy"]]
+    blocks = "\nand\n\n".join(f"```{language}\n{text}```\n" for text in policies)
     lines = f"### {check.code}\n\n{check.doc}\n\nInstead: {check.remedy}.\n\n{blocks}"
     if case.get("tools"):
         tools = ", ".join(f"`{name}({', '.join(parameters)})`" for name, parameters in case["tools"].items())
@@ -66,12 +226,30 @@ def section(check: Check, case: dict) -> str:
     return lines
 
 
-def texts(case: dict) -> list[str]:
-    """The policies of a case."""
-    return case["policies"] if "policies" in case else [case["policy"]]
+# -- pages -------------------------------------------------------------------------------------------------------------
 
 
-PAGES: dict[str, Callable[[str], str]] = {"policies.md": operators_table, "lint.md": lint_page}
+def schema_page(_: str) -> str:
+    """The JSON Schema, for editors."""
+    return json.dumps(schema(), indent=2) + "\n"
+
+
+def _filled(text: str, made: dict[str, str]) -> str:
+    """The page with each marked part made anew."""
+    for name, part in made.items():
+        mark = re.compile(rf"(<!-- made: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
+        text, found = mark.subn(lambda match, part=part: f"{match[1]}\n{part.strip()}\n\n{match[2]}", text)
+        if found != 1:
+            raise SystemExit(f"the page has {found} parts called {name}")
+    return text
+
+
+PAGES: dict[str, Callable[[str], str]] = {
+    "policies.md": policies_page,
+    "facts/url.md": url_page,
+    "lint.md": lint_page,
+    "policy.schema.json": schema_page,
+}
 
 
 def main(argv: list[str]) -> int:

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from toolguard import Guard
-from toolguard.engine.conditions import condition
+from toolguard.engine.conditions import bindings_of, condition
 from toolguard.errors import Indeterminate
 from toolguard.policy.load import load_policies
 
@@ -33,9 +33,9 @@ def leaf(field, operator, value=None):
 
 def answer(conditions, call):
     """True, False or "unknown": what one condition says of one call."""
-    parsed = policy([rule(conditions)]).rules[0].conditions
+    parsed = policy([rule(conditions)])
     try:
-        return condition(parsed)(call)
+        return condition(parsed.rules[0].conditions, bindings_of(parsed))(call)
     except Indeterminate:
         return "unknown"
 

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from toolguard.operators import OPERATORS
-from toolguard.policy.document import Citation, EffectConfig, Policy, Rule, Scope
+from toolguard.policy.fields import IDENTITY, NOT_BUILT_YET, ROOTS
 from toolguard.policy.load import load_policies
+from toolguard.policy.schema import descriptions
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs" / "facts").glob("*.md"))]
 
 
 def blocks(page, language):
@@ -49,13 +50,15 @@ def test_the_yaml_in_the_docs_loads():
         load_policies(text)
 
 
-def test_every_key_and_operator_is_documented():
+def test_every_key_operator_and_field_is_documented():
     text = (ROOT / "docs" / "policies.md").read_text()
-    for model in (Policy, Rule, Scope, EffectConfig, Citation):
-        for key in model.model_fields:
-            assert f"{key}:" in text, key
+    for keys in descriptions().values():
+        for key in keys:
+            assert f"| `{key}` |" in text, key
     for name in OPERATORS:
-        assert f"| `{name}` |" in text
+        assert f"### `{name}`\n" in text
+    for name in (*ROOTS, *IDENTITY, *NOT_BUILT_YET, "envelope_id", "department"):
+        assert f"`{name}" in text, name
 
 
 def test_generated_parts_are_up_to_date():

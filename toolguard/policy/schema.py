@@ -51,6 +51,12 @@ def descriptions() -> dict[str, dict[str, str]]:
     return found
 
 
+def facts_described(facts: type) -> dict[str, str]:
+    """For each fact of a classifier the text below it in the source."""
+    (definition,) = ast.parse(inspect.getsource(facts)).body
+    return dict(_documented_keys(definition)) if isinstance(definition, ast.ClassDef) else {}
+
+
 def _documented_keys(definition: ast.ClassDef) -> list[tuple[str, str]]:
     pairs = zip(definition.body, definition.body[1:], strict=False)
     return [

@@ -1,0 +1,52 @@
+"""The examples of docs/policies.md are run, and there is one for everything in the language."""
+
+import pytest
+from conftest import agrees, answer, cases
+
+from toolguard import Guard
+from toolguard.classify.registry import CLASSIFIERS
+from toolguard.model import ToolCall
+from toolguard.operators import OPERATORS
+from toolguard.policy.fields import IDENTITY, ROOTS
+from toolguard.policy.nodes import NODES
+from toolguard.policy.schema import descriptions
+
+EXAMPLES = cases("language")
+CALLS = [(example, call) for example in EXAMPLES for call in example["calls"]]
+WANTED = [
+    *(f"operator {name}" for name in OPERATORS),
+    *(f"root {name}" for name in ROOTS),
+    *(f"identity {name}" for name in IDENTITY),
+    *(f"classifier {name}" for name in CLASSIFIERS),
+    *(f"node {name}" for name in NODES),
+    *(f"key {model}.{key}" for model, keys in descriptions().items() for key in keys),
+]
+
+
+@pytest.mark.parametrize(("example", "call"), CALLS, ids=[example["about"][0] for example, _ in CALLS])
+def test_an_example(example, call):
+    if "condition" in example:
+        given = {
+            key: call[key] for key in ("tool_group", "agent_id", "session_id", "org_id", "context", "call_id") if key in call
+        }
+        if "group" in call:
+            given["tool_group"] = call["group"]
+        assert answer(example["condition"], ToolCall(call.get("tool", "t"), call.get("params", {}), **given)) == call["truth"]
+        return
+    given = {key: value for key, value in call.items() if key not in ("verdict", "note", "primary")}
+    with Guard(example["policy"], ledger=":memory:", **example.get("options", {})) as guard:
+        decision = guard.evaluate(**{"tool": "t", "params": {}, **given})
+    assert decision.verdict.word == call["verdict"], decision.reason
+    assert "primary" not in call or decision.primary.rule_id == call["primary"]
+    agrees(decision)
+
+
+@pytest.mark.parametrize("wanted", WANTED)
+def test_everything_has_an_example(wanted):
+    assert any(wanted in example["about"] for example in EXAMPLES)
+
+
+def test_every_operator_is_shown_in_all_its_answers():
+    for name in OPERATORS:
+        truths = {call["truth"] for example in EXAMPLES if f"operator {name}" in example["about"] for call in example["calls"]}
+        assert truths == ({True, False} if name == "exists" else {True, False, "unknown"}), name
