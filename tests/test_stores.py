@@ -15,6 +15,7 @@ import pytest
 from toolguard.audit.chain import link
 from toolguard.audit.verify import verify
 from toolguard.errors import LedgerCorrupt, StoreError
+from toolguard.stores.group import GroupCommit
 from toolguard.stores.memory import MemoryStore
 from toolguard.stores.sqlite import SqliteStore, read_records
 
@@ -328,4 +329,111 @@ def test_a_thread_that_waits_gets_its_turn(tmp_path):
         assert done == []
     thread.join(5)
     assert done == [1]
+    store.close()
+
+
+# -- groups ------------------------------------------------------------------------------------------------------------
+
+
+class Slow:
+    """A commit that keeps the records it was given, can be held up, and can fail."""
+
+    def __init__(self):
+        self.groups, self.free, self.begun, self.fails = [], threading.Event(), threading.Event(), None
+
+    def __call__(self, entries):
+        self.begun.set()
+        assert self.free.wait(10)
+        if self.fails:
+            raise self.fails
+        for entry in entries:
+            entry.record = entry.build(0, b"")
+        self.groups.append([entry.record for entry in entries])
+
+
+def in_threads(work, items):
+    with ThreadPoolExecutor(max(1, len(items))) as pool:
+        return [future.exception() or future.result() for future in [pool.submit(work, item) for item in items]]
+
+
+def test_those_who_come_while_a_commit_runs_share_the_next_one():
+    commit = Slow()
+    group = GroupCommit(commit, timeout=10)
+    with ThreadPoolExecutor(20) as pool:
+        first = pool.submit(group.add, lambda *_: 0, durable=True)
+        assert commit.begun.wait(10)
+        others = [pool.submit(group.add, lambda *_, i=i: i, durable=True) for i in range(1, 20)]
+        while len(group._waiting) < 19:
+            time.sleep(0.001)
+        commit.free.set()
+        assert first.result() == 0
+        assert [other.result() for other in others] == list(range(1, 20))
+    assert [len(each) for each in commit.groups] == [1, 19]
+
+
+def test_one_builds_failure_is_its_own(tmp_path):
+    store = SqliteStore(tmp_path / "l.db")
+
+    def add(i):
+        return store.append(note(str(i)) if i % 3 else lambda *_: 1 / 0)
+
+    found = in_threads(add, range(30))
+    assert [type(each) is ZeroDivisionError for each in found] == [i % 3 == 0 for i in range(30)]
+    assert verify(store.scan()).trusted == 20
+    store.close()
+
+
+def test_a_commit_that_fails_fails_for_all_of_its_group_and_not_for_the_next():
+    commit = Slow()
+    commit.fails = sqlite3.OperationalError("disk full")
+    group = GroupCommit(commit, timeout=10)
+    commit.free.set()
+    failed = in_threads(lambda i: group.add(lambda *_: i, durable=True), range(1, 9))
+    assert all(isinstance(each, (StoreError, sqlite3.OperationalError)) for each in failed)
+    commit.fails = None
+    assert group.add(lambda *_: 7, durable=True) == 7
+
+
+def test_who_waits_too_long_gives_up_and_is_not_written():
+    commit = Slow()
+    group = GroupCommit(commit, timeout=0.05)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(group.add, lambda *_: 1, durable=True)
+        assert commit.begun.wait(10)
+        with pytest.raises(StoreError, match="not written in time"):
+            group.add(lambda *_: 2, durable=True)
+        commit.free.set()
+        assert first.result() == 1
+    assert group.add(lambda *_: 3, durable=True) == 3
+    assert commit.groups == [[1], [3]]
+
+
+def test_a_signal_handler_in_the_middle_of_a_commit_is_refused_and_does_not_wait_for_itself():
+    group = GroupCommit(lambda entries: entries[0].build(0, b""), timeout=10)
+    with pytest.raises(StoreError, match="by this very thread"):
+        group.add(lambda *_: group.add(lambda *_: 1, durable=True), durable=True)
+
+
+def test_more_than_one_group_can_hold(tmp_path, monkeypatch):
+    monkeypatch.setattr("toolguard.stores.group.MAX_GROUP", 3)
+    store = SqliteStore(tmp_path / "l.db")
+    found = in_threads(lambda i: store.append(note(str(i))), range(40))
+    assert sorted(record.seq for record in found) == list(range(1, 41))
+    assert verify(store.scan()).trusted == 40
+    store.close()
+
+
+def test_after_a_failed_sync_nothing_is_acknowledged(tmp_path, monkeypatch):
+    store = SqliteStore(tmp_path / "l.db")
+    store.append(note("a"))
+
+    def broken(_):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("toolguard.stores.sqlite.sync", broken)
+    with pytest.raises(StoreError, match="Input/output error"):
+        store.append(note("b"))
+    monkeypatch.undo()
+    with pytest.raises(StoreError, match="could not be brought to the disk"):
+        store.append(note("c"))
     store.close()

@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING
 from toolguard.errors import LedgerCorrupt, StoreError
 from toolguard.model import Record
 from toolguard.stores.base import EMPTY_HASH
+from toolguard.stores.disk import sync, whereabouts
+from toolguard.stores.group import GroupCommit
 from toolguard.stores.lock import FileLock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from toolguard.stores.base import Build
+    from toolguard.stores.group import Entry
 
 APPLICATION_ID = 0x7467_6C31  # "tgl1" in the file's header: what `file` and we know it by
 TIMEOUT = 5.0  # seconds to wait for another thread or process before giving up, which means deny
@@ -45,19 +48,48 @@ class _Handle:
     database: sqlite3.Connection
     lock: FileLock
     last: tuple[int, bytes] = (0, EMPTY_HASH)  # the end of the chain as this process knows it
-    syncing: bool = True
-    log: tuple[int, int] | None = None  # device and inode of the write-ahead log
+    log: object = None  # the whereabouts of the write-ahead log
+    log_descriptor: int = -1
+    failed: bool = False  # a sync has failed: what the system said is on the disk may not be
 
-    def insert(self, build: Build, *, durable: bool) -> Record:
-        """Add one record; with the mutex and the lock held."""
-        if durable != self.syncing:
-            self.database.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-            self.syncing = durable
+    def write(self, entries: Sequence[Entry]) -> None:
+        """Commit these records in one transaction; with the mutex and the lock held."""
+        if len(entries) == 1:
+            self._build_and_insert(entries[0])
+            return
+        before = self.last
         try:
-            return self._insert(build(*self.last))
-        except sqlite3.IntegrityError:  # the number is taken: another process has written since
-            self.last = self._read_last()
-            return self._insert(build(*self.last))
+            self.database.execute("BEGIN IMMEDIATE")
+            for entry in entries:
+                self._build_and_insert(entry)
+            self.database.execute("COMMIT")
+        except BaseException:
+            self.last = before
+            if self.database.in_transaction:
+                self.database.execute("ROLLBACK")
+            raise
+
+    def _build_and_insert(self, entry: Entry) -> None:
+        try:
+            try:
+                entry.record = self._insert(entry.build(*self.last))
+            except sqlite3.IntegrityError:  # the number is taken: another process has written since
+                self.last = self._read_last()
+                entry.record = self._insert(entry.build(*self.last))
+        except (sqlite3.Error, StoreError):
+            raise
+        except Exception as error:  # noqa: BLE001 - what `build` raises is its caller's; the others of the group go on
+            entry.error = error
+
+    def sync(self) -> None:
+        """Bring the write-ahead log, and so every record committed so far, to the disk."""
+        if self.failed:
+            raise StoreError("an earlier record could not be brought to the disk")
+        try:
+            sync(self.log_descriptor)
+        except OSError:
+            self.failed = True  # the system may forget what it could not write, and succeed the next time
+            raise
 
     def _insert(self, record: Record) -> Record:
         done = self.database.execute("INSERT INTO record VALUES (?, ?, ?)", (record.seq, record.body, record.hash))
@@ -86,21 +118,28 @@ class SqliteStore:
         self._closed = False
         self._inherited: list[_Handle] = []  # never closed here: closing would drop the parent's locks
         self._handle = self._open()
+        self._group = GroupCommit(self._commit, timeout)
 
     def append(self, build: Build, *, durable: bool = True) -> Record:
         """See `Store`: one transaction, with one sync if it is to be durable."""
+        self._own_handle()
+        try:
+            return self._group.add(build, durable=durable)
+        except (sqlite3.Error, OSError) as error:
+            raise store_error(self.path, error) from error
+
+    def _commit(self, entries: Sequence[Entry]) -> None:
+        """Commit under the lock without a sync, let the next process in, and only then sync: it writes while we wait."""
         handle = self._own_handle()
         if not handle.mutex.acquire(timeout=self.timeout):
             raise StoreError(f"`{self.path}` is held by another thread")
         try:
             self._check_file_is_ours()
             with handle.lock:
-                record = handle.insert(build, durable=durable)
+                handle.write(entries)
             self._check_log_is_ours(handle)
-        except (sqlite3.Error, OSError) as error:
-            raise store_error(self.path, error) from error
-        else:
-            return record
+            if any(entry.durable for entry in entries):
+                handle.sync()
         finally:
             handle.mutex.release()
 
@@ -115,6 +154,8 @@ class SqliteStore:
         if not closed and handle.pid == os.getpid():
             with handle.mutex, handle.lock:
                 handle.database.close()
+                if handle.log_descriptor >= 0:
+                    os.close(handle.log_descriptor)
             handle.lock.close()
 
     def _own_handle(self) -> _Handle:
@@ -123,6 +164,7 @@ class SqliteStore:
         if self._handle.pid != os.getpid():
             self._inherited.append(self._handle)
             self._handle = self._open()
+            self._group = GroupCommit(self._commit, self.timeout)
         return self._handle
 
     def _check_file_is_ours(self) -> None:
@@ -136,14 +178,17 @@ class SqliteStore:
 
     def _check_log_is_ours(self, handle: _Handle) -> None:
         """A write-ahead log that was removed (by hand, or by a process we were forked from) takes records nobody ever sees."""
+        log = self._file + "-wal"
         try:
-            found = os.stat(self._file + "-wal")  # noqa: PTH116 - once a call
+            if handle.log is None:
+                handle.log_descriptor = os.open(log, os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
+                handle.log = whereabouts(handle.log_descriptor, log)
+            same = handle.log == whereabouts(handle.log_descriptor, log)
         except OSError:
-            raise StoreError(f"the write-ahead log of `{self.path}` is gone") from None
-        identity = (found.st_dev, found.st_ino)
-        handle.log = handle.log or identity
-        if handle.log != identity:
-            raise StoreError(f"the write-ahead log of `{self.path}` was replaced while it was open")
+            same = False
+        if not same:
+            what = "was replaced while it was open" if Path(log).exists() else "is gone"
+            raise StoreError(f"the write-ahead log of `{self.path}` {what}")
 
     def _open(self) -> _Handle:
         try:
@@ -180,7 +225,7 @@ class SqliteStore:
         if not new:
             check_is_ledger(self.path, database)
         database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = FULL")
+        database.execute("PRAGMA synchronous = NORMAL")  # the sync that makes a record durable is `_Handle.sync`
         database.execute("PRAGMA trusted_schema = OFF")
         if new:
             database.executescript(f"BEGIN; PRAGMA application_id = {APPLICATION_ID}; {SCHEMA} COMMIT;")
