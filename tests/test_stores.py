@@ -77,12 +77,12 @@ def ledger(tmp_path):
 
 def test_a_ledger_is_private_and_recognisable(ledger):
     assert ledger.stat().st_mode & 0o777 == 0o600
-    assert ledger.with_name("l.db-lock").stat().st_mode & 0o777 == 0o600
+    assert ledger.with_name("l.db-seal").stat().st_mode & 0o777 == 0o600
     assert ledger.read_bytes()[68:72] == b"tgl1"
 
 
 def test_reading_creates_and_changes_nothing(ledger):
-    ledger.with_name("l.db-lock").unlink()
+    ledger.with_name("l.db-seal").unlink()
     before = ledger.read_bytes()
     assert len(list(read_records(ledger))) == 3
     assert [path.name for path in ledger.parent.iterdir()] == ["l.db"]

@@ -15,6 +15,7 @@ from toolguard.audit.chain import link, seal
 from toolguard.audit.verify import verify as verify_records
 from toolguard.model import Record
 from toolguard.stores.base import EMPTY_HASH
+from toolguard.stores.sqlite import seal_path
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -39,6 +40,7 @@ def ledger(tmp_path_factory):
 def copy(ledger, tmp_path):
     """(path of a copy, function that runs SQL on it as somebody with the file would)."""
     path = Path(shutil.copy(ledger, tmp_path / "copy.db"))
+    shutil.copy(seal_path(ledger), seal_path(path))
     database = sqlite3.connect(path, isolation_level=None)
     for trigger in ("record_is_never_changed", "record_is_never_deleted"):
         database.execute(f"DROP TRIGGER {trigger}")
@@ -147,14 +149,15 @@ def test_a_manipulation_is_named_with_its_record(copy, harm):
     assert not report.intact
     assert (report.finding.kind, report.finding.seq) == MANIPULATIONS[harm]
     assert report.trusted == max(0, report.finding.seq - 1)
-    with pytest.raises(LedgerCorrupt, match="does not verify"):
+    with pytest.raises(LedgerCorrupt, match=r"does not verify|was cut short|was written anew"):
         Guard(policy([rule(leaf("a", "exists"))]), ledger=path)
 
 
 def test_what_only_a_head_noted_elsewhere_shows(ledger, copy):
-    """Cutting the tail and forging everything anew leave a chain that holds; the noted head tells."""
+    """Without a seal, cutting the tail and forging everything anew leave a chain that holds; the noted head tells."""
     noted = verify(ledger).head
     path, sql = copy
+    seal_path(path).unlink()
     sql("DELETE FROM record WHERE seq > 8")
     assert verify(path).intact
     assert verify(path, noted).finding.kind == "truncated tail"

@@ -203,6 +203,11 @@ def digest(data: bytes) -> bytes:
     return blake3(data).digest()
 
 
+def keyed_digest(key: bytes, data: bytes) -> bytes:
+    """The hash function with a key of 32 bytes: only who has the key can make it (BLAKE3's keyed mode)."""
+    return blake3(data, key=key).digest()
+
+
 def to_json(value: Any) -> bytes:
     """Compact JSON for what is stored; bytes become base64, Decimal its text."""
     return _to_json(value, bytes_mode="base64", inf_nan_mode="strings")

@@ -24,7 +24,8 @@ from toolguard.errors import ApprovalRefused, ApprovalUnavailable, MalformedCall
 from toolguard.model import Approval, Decision, Identity, Outcome, ToolCall, Verdict
 from toolguard.policy.load import load_policies, pack_path, policy_files
 from toolguard.stores.memory import MemoryStore
-from toolguard.stores.sqlite import SqliteStore, read_records
+from toolguard.stores.seal import parse_key
+from toolguard.stores.sqlite import SqliteStore, read_records, seal_of
 from toolguard.watch import Watcher
 
 if TYPE_CHECKING:
@@ -244,14 +245,18 @@ class Guard:
         return decision
 
 
-def verify(ledger: str | Path, head: str | None = None) -> Report:
-    """Check a ledger file; `head` is a `SEQ:HASH` that was noted elsewhere. Nothing is created or changed.
+def verify(ledger: str | Path, head: str | None = None, key: str | None = None) -> Report:
+    """Check a ledger file and the seal beside it. Nothing is created or changed.
+
+    `head` is a `SEQ:HASH` that was noted elsewhere; `key` the key that `toolguard keys` printed when the ledger was made.
 
     Raises:
         StoreError: there is no such ledger, or it cannot be read.
-        ValueError: `head` is not a head.
+        ValueError: `head` is not a head, or `key` not a key.
     """
-    return verify_records(read_records(Path(ledger)), Head.parse(head) if head else None)
+    noted, first = Head.parse(head) if head else None, parse_key(key) if key else None
+    seal = seal_of(Path(ledger))  # before the records: what is written meanwhile is not sealed yet
+    return verify_records(read_records(Path(ledger)), noted, seal, first)
 
 
 def identify(call: ToolCall, caller: Identity) -> None:

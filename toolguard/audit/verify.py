@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from toolguard.audit.chain import VERSION, seal
+from toolguard.audit import chain
+from toolguard.audit.chain import VERSION
 from toolguard.stores.base import EMPTY_HASH
+from toolguard.stores.seal import Seal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 class Finding:
     """What was done to the chain, at which record, in words."""
 
-    kind: str  # altered, deleted, inserted, reordered, rewritten, truncated head, truncated tail, unknown version
+    kind: str  # altered, deleted, inserted, reordered, rewritten, truncated head or tail, re-forged, wrong key, unsealed, ...
     seq: int
     message: str
 
@@ -59,28 +61,63 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The first `trusted` records hold; `head` is `SEQ:HASH` of the last of them."""
+    """The first `trusted` records hold; `head` is `SEQ:HASH` of the last of them.
+
+    `sealed` of them are covered by the seal, None where no seal was given; `keyed` says that the seal's first key was there to
+    check it with.
+    """
 
     intact: bool
     trusted: int
     head: str
     finding: Finding | None = None
+    sealed: int | None = None
+    keyed: bool = False
 
 
-def verify(records: Iterable[Record], noted: Head | None = None) -> Report:
+def verify(records: Iterable[Record], noted: Head | None = None, seal: Seal | None = None, key: bytes | None = None) -> Report:
     """Follow the chain from its first record.
 
-    A plain chain shows every change inside it. Cutting records off its end, or writing all of it anew, shows only against a
-    head that was `noted` elsewhere.
+    A plain chain shows every change inside it. Cutting records off its end, or writing all of it anew, shows against a head
+    that was `noted` elsewhere, against the `seal` beside the ledger if that was left alone, and against any seal with its
+    first `key`.
     """
+    finding = _key_does_not_fit(seal, key)
+    if finding is not None:
+        return _report(finding, 0, EMPTY_HASH, EMPTY_HASH)
+    report = _follow(records, noted, seal, Seal.begin(key) if key else None)
+    return replace(report, sealed=min(seal.seq, report.trusted) if seal else None, keyed=key is not None)
+
+
+def _key_does_not_fit(seal: Seal | None, key: bytes | None) -> Finding | None:
+    if key is None:
+        return None
+    if seal is None:
+        return Finding("unsealed", 1, "there is no seal beside the ledger, and with its key there has to be one")
+    if seal.commitment != Seal.begin(key).commitment:
+        return Finding("wrong key", 1, "the key is another ledger's, or the seal was begun anew by somebody without it")
+    return None
+
+
+def _follow(records: Iterable[Record], noted: Head | None, seal: Seal | None, ours: Seal | None) -> Report:
     before, last, count = EMPTY_HASH, EMPTY_HASH, 0
     for record in records:
         finding = _examine(record, count + 1, last, before)
         if finding is None and noted and noted.seq == record.seq and noted.hash != record.hash.hex():
             finding = Finding("rewritten", record.seq, "it is not the record whose head was noted")
+        if finding is None and seal and seal.seq == record.seq and seal.head != record.hash:
+            finding = Finding("rewritten", record.seq, "it is not the record that was sealed")
+        if finding is None and ours and seal and record.seq <= seal.seq:
+            ours = ours.over([(record.seq, record.hash)])
         if finding is not None:
             return _report(finding, count, last, before)
         before, last, count = last, record.hash, count + 1
+    if seal and seal.seq > count:
+        cut = Finding("truncated tail", count + 1, f"the ledger ends with record {count}, and {seal.seq} were sealed")
+        return _report(cut, count, last, before)
+    if ours and seal and (ours.tag, ours.key) != (seal.tag, seal.key):
+        forged = Finding("re-forged", 1, "the seal over these records was not made with the ledger's keys")
+        return _report(forged, 0, EMPTY_HASH, EMPTY_HASH)
     if noted and noted.seq > count:
         cut = Finding(
             "truncated tail", count + 1, f"the ledger ends with record {count}, and the noted head is record {noted.seq}"
@@ -103,7 +140,7 @@ def _examine(record: Record, expected: int, last: bytes, before: bytes) -> Findi
         return Finding("deleted", expected, f"record {record.seq} follows record {expected - 1}")
     if record.seq < expected:
         return Finding("inserted", record.seq, f"it stands where record {expected} should")
-    if seal(record.body) != record.hash:
+    if chain.seal(record.body) != record.hash:
         return Finding("altered", record.seq, "its bytes do not have the hash they were sealed with")
     body = _parse(record.body)
     if body.get("v") != VERSION:

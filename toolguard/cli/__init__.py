@@ -10,14 +10,14 @@ import io
 import sys
 from typing import TYPE_CHECKING
 
-from toolguard.cli import demo, evaluate, explain, lint, schema, verify
+from toolguard.cli import demo, evaluate, explain, keys, lint, schema, verify
 from toolguard.cli.terminal import INTERNAL, POLICY_REFUSED, USAGE, VERIFICATION_FAILED, UsageError
 from toolguard.errors import LedgerCorrupt, PolicyError, ToolGuardError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS = (evaluate, explain, lint, schema, verify, demo)
+COMMANDS = (evaluate, explain, lint, schema, verify, keys, demo)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

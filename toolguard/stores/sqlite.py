@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from toolguard.stores.base import EMPTY_HASH
 from toolguard.stores.disk import sync, whereabouts
 from toolguard.stores.group import GroupCommit
 from toolguard.stores.lock import FileLock
+from toolguard.stores.seal import SIZE, Seal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,7 +25,10 @@ if TYPE_CHECKING:
     from toolguard.stores.group import Entry
 
 APPLICATION_ID = 0x7467_6C31  # "tgl1" in the file's header: what `file` and we know it by
+MAX_RECENT = 4096  # records remembered for the seal; more are read back
 TIMEOUT = 5.0  # seconds to wait for another thread or process before giving up, which means deny
+
+_logger = logging.getLogger("toolguard")
 
 SCHEMA = """
 CREATE TABLE record (
@@ -51,13 +56,16 @@ class _Handle:
     log: object = None  # the whereabouts of the write-ahead log
     log_descriptor: int = -1
     failed: bool = False  # a sync has failed: what the system said is on the disk may not be
+    synced: int = 0  # the last record known to be on the disk
+    sealed: int = 0  # the last record known to be sealed
+    recent: list[tuple[int, bytes]] = field(default_factory=list)  # (number, hash) of records written here and not sealed yet
 
     def write(self, entries: Sequence[Entry]) -> None:
         """Commit these records in one transaction; with the mutex and the lock held."""
         if len(entries) == 1:
             self._build_and_insert(entries[0])
             return
-        before = self.last
+        before, known = self.last, len(self.recent)
         try:
             self.database.execute("BEGIN IMMEDIATE")
             for entry in entries:
@@ -65,6 +73,7 @@ class _Handle:
             self.database.execute("COMMIT")
         except BaseException:
             self.last = before
+            del self.recent[known:]
             if self.database.in_transaction:
                 self.database.execute("ROLLBACK")
             raise
@@ -85,18 +94,53 @@ class _Handle:
         """Bring the write-ahead log, and so every record committed so far, to the disk."""
         if self.failed:
             raise StoreError("an earlier record could not be brought to the disk")
+        written = self.last[0]  # another process may have written since; what it wrote it brings to the disk itself
         try:
             sync(self.log_descriptor)
         except OSError:
             self.failed = True  # the system may forget what it could not write, and succeed the next time
             raise
+        self.synced = max(self.synced, written)
+
+    def seal(self) -> None:
+        """Take into the seal what is on the disk, and nothing else; with the lock held.
+
+        After a power loss the seal must not know more than the ledger.
+        """
+        if self.synced <= self.sealed:
+            return
+        sealed = read_seal(self.lock.descriptor)
+        if self.synced > sealed.seq:
+            ours = [each for each in self.recent if sealed.seq < each[0] <= self.synced]
+            if len(ours) != self.synced - sealed.seq:  # others have written in between
+                between = "SELECT seq, hash FROM record WHERE seq > ? AND seq <= ? ORDER BY seq"
+                ours = self.database.execute(between, (sealed.seq, self.synced)).fetchall()
+            os.pwrite(self.lock.descriptor, sealed.over(ours).to_bytes(), 0)
+        self.sealed = max(self.synced, sealed.seq)
+        self.recent = [each for each in self.recent if each[0] > self.sealed]
 
     def _insert(self, record: Record) -> Record:
         done = self.database.execute("INSERT INTO record VALUES (?, ?, ?)", (record.seq, record.body, record.hash))
         if done.rowcount != 1:
             raise StoreError("the ledger did not take the record")
         self.last = (record.seq, record.hash)
+        if len(self.recent) < MAX_RECENT:
+            self.recent.append(self.last)
         return record
+
+    def finish(self) -> None:
+        """Leave nothing that is not on the disk and sealed; with the mutex and the lock held."""
+        if self.log_descriptor < 0:
+            return  # nothing was written
+        try:
+            self.last = self._read_last()
+            self.sync()
+            self.seal()
+            sync(self.lock.descriptor)
+        except (sqlite3.Error, OSError, StoreError):
+            _logger.exception("the ledger was closed with records that may not be on the disk, or not sealed")
+        finally:
+            os.close(self.log_descriptor)
 
     def _read_last(self) -> tuple[int, bytes]:
         row = self.database.execute("SELECT seq, hash FROM record ORDER BY seq DESC LIMIT 1").fetchone()
@@ -111,9 +155,11 @@ class SqliteStore:
         LedgerCorrupt: it is not a ledger, or SQLite finds it damaged.
     """
 
-    def __init__(self, path: str | Path, *, timeout: float = TIMEOUT) -> None:
+    def __init__(self, path: str | Path, *, timeout: float = TIMEOUT, seal_key: bytes | None = None) -> None:
+        """`seal_key`, 32 bytes, is the first key of a new ledger's seal; keep it elsewhere to verify with it."""
         self.path = Path(path).absolute()
         self.timeout = timeout
+        self._seal_key = seal_key
         self._file = str(self.path)
         self._closed = False
         self._inherited: list[_Handle] = []  # never closed here: closing would drop the parent's locks
@@ -137,6 +183,7 @@ class SqliteStore:
             self._check_file_is_ours()
             with handle.lock:
                 handle.write(entries)
+                handle.seal()
             self._check_log_is_ours(handle)
             if any(entry.durable for entry in entries):
                 handle.sync()
@@ -153,9 +200,10 @@ class SqliteStore:
         self._closed = True
         if not closed and handle.pid == os.getpid():
             with handle.mutex, handle.lock:
-                handle.database.close()
-                if handle.log_descriptor >= 0:
-                    os.close(handle.log_descriptor)
+                try:
+                    handle.finish()
+                finally:
+                    handle.database.close()
             handle.lock.close()
 
     def _own_handle(self) -> _Handle:
@@ -193,15 +241,20 @@ class SqliteStore:
     def _open(self) -> _Handle:
         try:
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
-            lock = FileLock(self.path.with_name(self.path.name + "-lock"), self.timeout)
+            lock = FileLock(seal_path(self.path), self.timeout)
         except OSError as error:
             raise StoreError(f"cannot open the ledger `{self.path}`: {(error.strerror or str(error)).lower()}") from error
         try:
             with lock:
                 database = self._connect()
+                try:
+                    self._check_seal(database, lock.descriptor)
+                except BaseException:
+                    database.close()
+                    raise
         except BaseException as error:
             lock.close()
-            if isinstance(error, sqlite3.Error):
+            if isinstance(error, (sqlite3.Error, OSError)):
                 raise store_error(self.path, error) from error
             raise
         found = self.path.stat()
@@ -216,6 +269,26 @@ class SqliteStore:
             database.close()
             raise
         return database
+
+    def _check_seal(self, database: sqlite3.Connection, descriptor: int) -> None:
+        """Begin the seal of an empty ledger; refuse a ledger that does not reach as far as its seal says."""
+        rows = database.execute("SELECT seq, hash FROM record ORDER BY seq DESC LIMIT 1").fetchall()
+        if os.fstat(descriptor).st_size == 0 and not rows:
+            os.pwrite(descriptor, Seal.begin(self._seal_key or os.urandom(32)).to_bytes(), 0)
+            sync(descriptor)
+            self._seal_key = None  # whoever reads our memory later must not find it
+            return
+        if os.fstat(descriptor).st_size == 0:
+            raise LedgerCorrupt(f"the seal of `{self.path}` is missing: `{seal_path(self.path).name}` has to stay beside it")
+        sealed = read_seal(descriptor)
+        found = database.execute("SELECT hash FROM record WHERE seq = ?", (sealed.seq,)).fetchone()
+        if sealed.seq and found is None:
+            last = rows[0][0] if rows else 0
+            raise LedgerCorrupt(
+                f"`{self.path}` was cut short: {sealed.seq} records were sealed, and it ends with record {last}"
+            )
+        if sealed.seq and found[0] != sealed.head:
+            raise LedgerCorrupt(f"`{self.path}` was written anew: record {sealed.seq} is not the one that was sealed")
 
     def _prepare(self, database: sqlite3.Connection) -> None:
         """Check what is there, or make a new ledger of an empty file."""
@@ -256,6 +329,32 @@ def read_records(path: Path, after: int | None = None) -> Iterator[Record]:
             database.close()
     except sqlite3.Error as error:
         raise store_error(path, error) from error
+
+
+def seal_path(path: Path) -> Path:
+    """The file beside a ledger that is its lock between processes and holds its seal."""
+    return path.with_name(path.name + "-seal")
+
+
+def read_seal(descriptor: int) -> Seal:
+    """The seal in an open file."""
+    return Seal.from_bytes(os.pread(descriptor, SIZE + 1, 0))
+
+
+def seal_of(path: Path) -> Seal | None:
+    """The seal of a ledger, or None if there is none.
+
+    Raises:
+        LedgerCorrupt: there is something else in its place.
+        StoreError: it cannot be read.
+    """
+    try:
+        with seal_path(path).open("rb") as file:
+            return Seal.from_bytes(file.read(SIZE + 1))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise store_error(seal_path(path), error) from error
 
 
 def _connect_read_only(path: Path) -> sqlite3.Connection:
