@@ -10,6 +10,7 @@ from conftest import agrees
 
 from toolguard import Guard, PolicyError
 from toolguard.engine.compile import compile_rule
+from toolguard.engine.conditions import bindings_of
 from toolguard.envelope import call_of
 from toolguard.errors import Indeterminate
 from toolguard.model import ToolCall, Verdict
@@ -90,7 +91,7 @@ def condition(row):
         (policy,) = load_policies(text)
     except PolicyError as refused:
         return Case(row["id"], row["expected"], True, f"refused: {refused}", strictest=True)
-    rule = compile_rule(policy, policy.rules[0])
+    rule = compile_rule(policy, policy.rules[0], bindings_of(policy))
     try:
         found, why = rule.test(call_from_flat(row["input"])), ""
     except Indeterminate as unknown:

@@ -4,12 +4,15 @@ import json
 from decimal import Decimal
 
 import pytest
-from conftest import leaf, policy, rule
+from conftest import agrees, leaf, policy, rule
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toolguard import Guard, ToolDenied, Verdict, guarded, verify
 from toolguard.audit.verify import verify as verify_records
+from toolguard.engine.compile import PolicySet
+from toolguard.policy.document import MAX_DEPTH
+from toolguard.policy.load import dump_policy, load_policies
 
 CAP = policy([rule(leaf("amount", "gt", 500), rule_id="cap")])
 
@@ -170,3 +173,33 @@ def test_a_full_disk_denies(guard, tmp_path):
     decisions = [running.evaluate("t", {"amount": 1}, context={"filler": "x" * 3000}) for _ in range(3)]
     assert "full" in decisions[-1].reason
     assert not decisions[-1].allowed
+
+
+def joined(depth, join):
+    """A condition with `depth` joins in each other."""
+    inner = leaf("a", "exists")
+    for _ in range(depth):
+        inner = {join: inner} if join == "not" else {join: [leaf("b", "gt", 5), inner]}
+    return inner
+
+
+@pytest.mark.parametrize("join", ["and", "or", "not"])
+def test_the_deepest_policy_there_may_be_costs_no_more_than_its_size(join):
+    """Each level once doubled the time that digesting a policy took."""
+    given = {"policy_id": "p", "rules": [rule(joined(MAX_DEPTH, join))]}
+    with Guard(given, ledger=":memory:") as guard:
+        decision = guard.evaluate("t", {"a": 1, "b": 1})
+        agrees(decision)
+        assert str(decision.explain())
+    (made,) = load_policies(given)
+    assert load_policies(dump_policy(made)) == (made,)
+
+
+def test_many_nodes_of_the_reference_cost_no_more_than_their_number():
+    """Each once looked at all the facts of all the others."""
+    node = {"require": {"denied_hosts": ["a.b"]}}
+    same = [rule({"http_classify": node}, rule_id=f"s{i}") for i in range(2000)]
+    distinct = [rule({"http_classify": node | {"url_field": f"parameters.u{i}"}}, rule_id=f"d{i}") for i in range(2000)]
+    (made,) = load_policies({"policy_id": "p", "rules": [*same, *distinct]})
+    assert len(made.facts) == 2001
+    assert PolicySet([made]).revision

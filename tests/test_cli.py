@@ -217,3 +217,19 @@ def test_a_terminal_that_cannot_show_a_character(files):
     )
     assert (done.returncode, done.stderr) == (DENIED, "")
     assert "Refund SOP \\xa72.3" in done.stdout
+
+
+def test_what_a_policy_or_a_file_is_called_cannot_draw_on_the_terminal(tmp_path, capsys):
+    rules = 'rules: [{rule_id: "r\\e[2J", effect: deny, name: "n\\e[31m", conditions: {field: a, operator: exists}}]'
+    path = tmp_path / "p\x1b[2J.yaml"
+    path.write_text(f'policy_id: "p\\e]0;x\\a"\n{rules}\n')
+    call = tmp_path / "c.json"
+    call.write_text('{"tool": "t", "params": {"a": 1}}')
+    for command in (["lint"], ["evaluate", "--call", str(call), "--policy"], ["explain", "--call", str(call), "--policy"]):
+        main([*command, str(path)])
+    path.write_text('policy_id: p\nstatus: "\\e[2J"\n"\\e[1m": 1\n')
+    main(["lint", str(path)])
+    main(["evaluate", "--call", str(call), "--policy", str(path)])
+    printed = capsys.readouterr()
+    assert "\\x1b" in printed.out
+    assert "\x1b" not in printed.out + printed.err

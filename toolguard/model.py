@@ -256,11 +256,11 @@ class Explanation:
     def lines(self, paint: Callable[[str, str], str] = lambda text, _: text) -> list[str]:
         """The tree, one line each; `paint(text, colour)` may colour verdicts and truths."""
         verdict = self.decision.verdict.word
-        drawn = [f"{paint(verdict.upper(), verdict)} {self.decision.call.tool}: {self.decision.reason}"]
+        drawn = [f"{paint(verdict.upper(), verdict)} {printable(f'{self.decision.call.tool}: {self.decision.reason}')}"]
         for rule in self.rules:
             effect, shadow = rule.hit.effect.word, " (shadow: changes nothing)" if rule.hit.mode == "shadow" else ""
             fired = paint(f"{effect}, fired", effect) if rule.fired else f"{effect}, did not fire"
-            drawn.append(f"- {rule.hit.title} of policy `{rule.hit.policy_id}`: {fired}{shadow}")
+            drawn.append(f"- {printable(f'{rule.hit.title} of policy `{rule.hit.policy_id}`')}: {fired}{shadow}")
             drawn += _drawn(rule.condition, "  ", paint)
         return drawn
 

@@ -37,17 +37,14 @@ class Watcher:
     def _run(self) -> None:
         last = self._known
         while not self._stopped.wait(self._interval):
-            now = state_of(self._files())
-            if now == last and now != self._known:
-                self._known = now
-                self._changed()
-            last = now
-
-    def _changed(self) -> None:
-        try:
-            self._on_change()
-        except Exception:  # what was in force stays in force, and the next change is another chance
-            _logger.exception("changed policies were refused; those in force stay")
+            try:
+                now = state_of(self._files())
+                if now == last and now != self._known:
+                    self._known = now
+                    self._on_change()
+                last = now
+            except Exception:  # what was in force stays in force, and the next change is another chance
+                _logger.exception("changed policies were refused; those in force stay")
 
 
 def state_of(files: Iterable[Path]) -> State:

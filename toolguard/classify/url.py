@@ -19,8 +19,11 @@ MAX_LENGTH = 8192  # characters; browsers and servers stop between 2,000 and 65,
 PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443, "ftp": 21}
 
 _PLAIN = re.compile(
-    r"[A-Za-z][A-Za-z0-9+.-]*://(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?([/?#][^\s\\\x00-\x1f\x7f]*)?"
+    r"[A-Za-z][A-Za-z0-9+.-]*://"
+    r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?)"
+    r"(:\d{1,5})?([/?#][^\s\\\x00-\x1f\x7f]*)?"
 )
+_NUMERIC = re.compile(r"\d+|0[xX][0-9A-Fa-f]*")
 _USERINFO = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[/\\]*[^/?#\\]*@")
 _PRIVATE_NAMES = (
     "localhost",
@@ -100,7 +103,7 @@ def _facts(text: str, method: str | None) -> UrlFacts:
     except ValueError:
         return _unknown("is not a URL")
     scheme, host = url.protocol.removesuffix(":"), url.hostname.lower().removesuffix(".")
-    if not host or host != plain["host"].lower().removesuffix("."):
+    if not host or host != plain["host"].lower().removesuffix(".") or _is_disguised(host):
         return _unknown("has a host that is not written the usual way")
     return UrlFacts(
         ambiguous=False,
@@ -111,6 +114,15 @@ def _facts(text: str, method: str | None) -> UrlFacts:
         method=method,
         **_host_facts(host),
     )
+
+
+def _is_disguised(host: str) -> bool:
+    """Ends like an address and is none: for the schemes the standard knows the parser undoes it, for others a client may."""
+    try:
+        ip_address(host.strip("[]"))
+    except ValueError:
+        return _NUMERIC.fullmatch(host.rpartition(".")[2]) is not None
+    return False
 
 
 def _host_facts(host: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from toolguard.cli import demo, evaluate, explain, keys, lint, schema, verify
 from toolguard.cli.terminal import INTERNAL, POLICY_REFUSED, USAGE, VERIFICATION_FAILED, UsageError
 from toolguard.errors import LedgerCorrupt, PolicyError, ToolGuardError
+from toolguard.model import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(args.run(args))
     except PolicyError as error:
-        print(error, file=sys.stderr)
+        print("\n".join(printable(str(problem)) for problem in error.problems), file=sys.stderr)
         return POLICY_REFUSED
     except LedgerCorrupt as error:
         print(f"toolguard: {error}", file=sys.stderr)

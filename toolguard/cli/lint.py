@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from toolguard.cli.sarif import sarif
 from toolguard.cli.terminal import OK, POLICY_REFUSED, UsageError, counted, paint, print_json
 from toolguard.cli.tools import tools_of
+from toolguard.model import printable
 from toolguard.policy.advice import Severity
 from toolguard.policy.fix import fixed
 from toolguard.policy.lint import lint
@@ -74,11 +75,14 @@ def _print(report: Report, fixes: list[dict[str, Any]], form: str, *, failed: bo
 
 
 def _lines(report: Report, fixes: list[dict[str, Any]]) -> list[str]:
-    lines = [f"{fix['source']}:{fix['line']}:{fix['column']}: fixed: `{fix['old']}` -> `{fix['new']}`" for fix in fixes]
+    lines = [
+        printable(f"{fix['source']}:{fix['line']}:{fix['column']}: fixed: `{fix['old']}` -> `{fix['new']}`") for fix in fixes
+    ]
     for _, of_file in groupby(report.findings, key=lambda finding: finding.source):
         for finding in of_file:
             place = ":".join(str(part) for part in (finding.source, finding.line, finding.column) if part is not None)
-            lines.append(f"{place}: {paint(finding.severity, _COLOURS[finding.severity])} {finding.code}: {finding.message}")
+            said = printable(f"{finding.code}: {finding.message}")
+            lines.append(f"{printable(place)}: {paint(finding.severity, _COLOURS[finding.severity])} {said}")
             lines.append(f"    {finding.remedy}")
         lines.append("")
     return [*lines, _summary(report)]
@@ -105,9 +109,14 @@ def _version() -> str:
 
 
 def _fix(path: Path) -> list[dict[str, Any]]:
-    """Correct one file, and say what was corrected. A file that is no text, is too large, or is a pack's stays as it is."""
+    """Correct one file, and say what was corrected. A link, a pack's file, and what is no text or too large stay."""
     real = path.resolve()
-    if not real.is_file() or real.stat().st_size > MAX_BYTES or real.is_relative_to(pack_path("payments").parent.resolve()):
+    if (
+        path.is_symlink()
+        or not real.is_file()
+        or real.stat().st_size > MAX_BYTES
+        or real.is_relative_to(pack_path("payments").parent.resolve())
+    ):
         return []
     try:
         text = real.read_bytes().decode()

@@ -7,7 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from toolguard.model import Verdict
+from toolguard.model import Verdict, printable
 
 if TYPE_CHECKING:
     from toolguard.model import Decision
@@ -52,12 +52,10 @@ def counted(number: int, one: str, many: str) -> str:
 
 def describe(decision: Decision) -> list[str]:
     """A decision in lines for a person: verdict and reason, then what the deciding rule says."""
-    lines = [f"{paint(decision.verdict.word.upper().ljust(8), decision.verdict.word)} {decision.reason}"]
-    for hit in decision.hits:
-        lines.append(f"  {'rule':8} {hit.rule_id} in policy {hit.policy_id} ({hit.effect.word})")
-        if hit.citation:
-            lines.append(f"  {'source':8} {hit.citation}")
-        if hit.suggested_response:
-            lines.append(f"  {'instead':8} {hit.suggested_response.strip()}")
-    lines += [f"  {'shadow':8} {hit.rule_id} would have said {hit.effect.word}" for hit in decision.shadow_hits]
-    return lines
+    said = [f"  {'shadow':8} {hit.rule_id} would have said {hit.effect.word}" for hit in decision.shadow_hits]
+    for hit in reversed(decision.hits):
+        instead = [f"  {'instead':8} {hit.suggested_response.strip()}"] if hit.suggested_response else []
+        source = [f"  {'source':8} {hit.citation}"] if hit.citation else []
+        said = [f"  {'rule':8} {hit.rule_id} in policy {hit.policy_id} ({hit.effect.word})", *source, *instead, *said]
+    verdict = paint(decision.verdict.word.upper().ljust(8), decision.verdict.word)
+    return [f"{verdict} {printable(decision.reason)}", *map(printable, said)]

@@ -14,6 +14,7 @@ from toolguard.policy.document import DEFAULT_PRIORITY
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from toolguard.engine.conditions import Bindings
     from toolguard.logic import Test
     from toolguard.model import Decision, ToolCall
     from toolguard.policy.document import Policy, Rule
@@ -30,7 +31,7 @@ class CompiledRule:
     hit: RuleHit
     fires_unknown: bool
     order: tuple[int, int, int]
-    source: tuple[Policy, Rule]
+    source: tuple[Rule, Bindings]
     agent_ids: tuple[str, ...] = ()
     org_ids: tuple[str, ...] = ()
 
@@ -40,8 +41,8 @@ class CompiledRule:
 
     def explained(self, call: ToolCall) -> RuleTrace:
         """The walk through the rule's conditions on this call."""
-        policy, rule = self.source
-        walk = trace(rule.conditions, bindings_of(policy), call)
+        rule, facts = self.source
+        walk = trace(rule.conditions, facts, call)
         return RuleTrace(self.hit, walk.truth is True or (walk.truth is None and self.fires_unknown), walk)
 
 
@@ -83,7 +84,8 @@ class PolicySet:
             self._index(policy)
 
     def _index(self, policy: Policy) -> None:
-        rules = [compile_rule(policy, rule) for rule in policy.rules if rule.enabled]
+        facts = bindings_of(policy)
+        rules = [compile_rule(policy, rule, facts) for rule in policy.rules if rule.enabled]
         scope = policy.scope
         for name in {name.casefold() for name in scope.tool_names}:
             self._by_tool.setdefault(name, []).extend(rules)
@@ -112,8 +114,8 @@ class PolicySet:
         return Explanation(decision, tuple(rule.explained(decision.call) for rule in self.plan_for(decision.call).rules))
 
 
-def compile_rule(policy: Policy, rule: Rule) -> CompiledRule:
-    """One rule with everything it would report, made once."""
+def compile_rule(policy: Policy, rule: Rule, facts: Bindings) -> CompiledRule:
+    """One rule with everything it would report, made once; `facts` are the policy's."""
     config, citation = rule.effect_config, rule.citation
     hit = RuleHit(
         policy_id=policy.policy_id,
@@ -129,10 +131,10 @@ def compile_rule(policy: Policy, rule: Rule) -> CompiledRule:
         citation=Citation(**citation.model_dump()) if citation else None,
     )
     return CompiledRule(
-        condition(rule.conditions, bindings_of(policy)),
+        condition(rule.conditions, facts),
         hit,
         fires_unknown=rule.verdict > Verdict.ALLOW and rule.on_indeterminate != "skip",
-        source=(policy, rule),
+        source=(rule, facts),
         order=(-rule.verdict, policy.priority or DEFAULT_PRIORITY, rule.priority or DEFAULT_PRIORITY),
         agent_ids=policy.scope.agent_ids,
         org_ids=policy.scope.org_ids,

@@ -41,9 +41,13 @@ def condition(node: Condition, facts: Bindings = NO_FACTS) -> Test:
 
 def leaf_fields(leaf: Leaf, facts: Bindings) -> list[Field]:
     """The field a leaf asks about and, where its operator compares two, the other one."""
-    known = {name: binding.classifier.fact_names for name, binding in facts.items()}
     other = [leaf.value] if OPERATORS[leaf.operator].operand is field_operand else []
-    return [parse_field(text, known) for text in (leaf.field, *other)]
+    return [_field(text, facts) for text in (leaf.field, *other)]
+
+
+def _field(text: str, facts: Bindings) -> Field:
+    root = text.partition(".")[0]
+    return parse_field(text, {root: facts[root].classifier.fact_names} if root in facts else {})
 
 
 def _leaf(leaf: Leaf, facts: Bindings) -> Test:

@@ -132,7 +132,8 @@ class Not(Strict):
 
 def form_of(value: Any) -> str | None:
     """Which form a condition has; None when it has none or several."""
-    keys = value.keys() if isinstance(value, dict) else value.model_dump(by_alias=True) if isinstance(value, Strict) else ()
+    fields = type(value).model_fields if isinstance(value, Strict) else {}  # it is asked when a policy is written out, too
+    keys = value.keys() if isinstance(value, dict) else {name.removesuffix("_") for name in fields}
     forms = [form for form in FORMS if form in keys]
     return forms[0] if len(forms) == 1 else None
 
@@ -295,7 +296,7 @@ class Policy(Strict):
     scope: Scope = Scope()
     """Which calls it covers; left out, all of them."""
     facts: dict[Annotated[Name, AfterValidator(_fact_name)], Annotated[dict[str, str], AfterValidator(_binding)]] = Field(
-        default_factory=dict
+        default_factory=dict, max_length=100
     )
     """Names for what a classifier says about a field: `target: {url: parameters.url}` makes `target.host` a field."""
     rules: Annotated[tuple[Rule, ...], Field(min_length=1, strict=False)]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from toolguard.policy.document import Condition
+    from toolguard.policy.nodes import HttpNode
 
 Given = dict[str, Any]  # a condition as a policy would write it
 
@@ -36,13 +37,11 @@ def _rewritten(node: Condition, facts: dict[str, dict[str, str]]) -> Condition:
     if isinstance(node, Leaf):
         return node
     kind = next(name for name, model in NODES.items() if isinstance(node, model))
-    taken = [name for name in facts if name.rstrip("_0123456789") == kind]
-    name = f"{kind}_{len(taken) + 1}" if taken else kind
-    while name in facts:
-        name += "_"
-    binding, given = REWRITES[kind](node, name)
-    facts[name] = binding
-    return _condition(given, known_facts(facts))
+    binding, condition_over = REWRITES[kind](node)
+    name = kind
+    while facts.setdefault(name, binding) != binding:  # nodes that look at the same field share their facts
+        name = f"{kind}_{len(facts) + 1}" if name == kind else f"{name}_"
+    return _condition(condition_over(name), known_facts({name: binding}))
 
 
 def _condition(given: Given, known: dict[str, tuple[str, ...]]) -> Condition:
@@ -50,8 +49,13 @@ def _condition(given: Given, known: dict[str, tuple[str, ...]]) -> Condition:
     return wrapped
 
 
-def _http(node: HttpClassify, name: str) -> tuple[dict[str, str], Given]:
-    url, method, require = node.http_classify.url_field, node.http_classify.method_field, node.http_classify.require
+def _http(node: HttpClassify) -> tuple[dict[str, str], Callable[[str], Given]]:
+    given = node.http_classify
+    return {"url": given.url_field, "method": given.method_field}, lambda name: _broken_http(given, name)
+
+
+def _broken_http(node: HttpNode, name: str) -> Given:
+    url, method, require = node.url_field, node.method_field, node.require
     broken: list[Given] = []
     if require.denied_hosts:
         broken.append(_any_host(f"{name}.host", require.denied_hosts))
@@ -71,7 +75,7 @@ def _http(node: HttpClassify, name: str) -> tuple[dict[str, str], Given]:
     condition: Given = {"or": broken}
     if not (require.allowed_hosts or require.allowed_schemes or require.allowed_ports):
         condition = {"and": [_leaf(url, "exists", value=True), condition]}  # as there, no URL breaks no list of denied ones
-    return {"url": url, "method": method}, condition
+    return condition
 
 
 def _any_host(field: str, hosts: tuple[str, ...]) -> Given:
@@ -84,4 +88,5 @@ def _leaf(field: str, operator: str, value: Any) -> Given:
     return {"field": field, "operator": operator, "value": value}
 
 
-REWRITES: dict[str, Callable[[Any, str], tuple[dict[str, str], Given]]] = {"http_classify": _http}
+# For each node: what its facts are bound to, and its condition over facts of a given name.
+REWRITES: dict[str, Callable[[Any], tuple[dict[str, str], Callable[[str], Given]]]] = {"http_classify": _http}
