@@ -6,7 +6,15 @@ from hypothesis import strategies as st
 from toolguard.model import ToolCall
 
 FIELDS = st.sampled_from(
-    ["amount", "parameters.tier", "parameters.order.total", "parameters.items[*].n", "context.env", "agent_id"]
+    [
+        "amount",
+        "parameters.tier",
+        "parameters.order.total",
+        "parameters.items[*].n",
+        "parameters.items[all].n",
+        "context.env",
+        "agent_id",
+    ]
 )
 SCALARS = st.one_of(
     st.integers(-10, 10),

@@ -10,7 +10,7 @@ from toolguard.policy.reasoning import implies, never_true, node_of
 
 NUMBERS = st.sampled_from([-1, 0, 0.5, 5, "5", 6])
 TEXTS = st.sampled_from(["g", "go", "gold", "5"])
-FIELDS = st.sampled_from(["amount", "parameters.tier", "parameters.items[*].n", "tool_name"])
+FIELDS = st.sampled_from(["amount", "parameters.tier", "parameters.items[*].n", "parameters.items[all].n", "tool_name"])
 
 
 def leaves(field):

@@ -24,7 +24,14 @@ SHIPPED = [*(ROOT / "toolguard" / "packs").glob("*.yaml"), *(ROOT / "examples").
 
 # What only loading can tell: names that exist, patterns that compile, numbers in text, the reader's own bounds.
 BEYOND_A_SCHEMA = {
-    *("unknown root", "root alone", "field that cannot be read", "below an identity field", "number is not one"),
+    *(
+        "unknown root",
+        "unknown step into a list",
+        "root alone",
+        "field that cannot be read",
+        "below an identity field",
+        "number is not one",
+    ),
     *("underscored number stays text", "infinite number", "look-around", "same rule id twice", "skip on an allow rule"),
     *("wildcard in a scope", "blank in a scope", "facts of an identity field", "facts named like an identity field"),
     *("facts named like an alias", "facts with a dot in the name", "fact that does not exist", "facts without a fact"),

@@ -78,12 +78,15 @@ def _lines(report: Report, fixes: list[dict[str, Any]]) -> list[str]:
     lines = [
         printable(f"{fix['source']}:{fix['line']}:{fix['column']}: fixed: `{fix['old']}` -> `{fix['new']}`") for fix in fixes
     ]
+    told: set[str] = set()
     for _, of_file in groupby(report.findings, key=lambda finding: finding.source):
         for finding in of_file:
             place = ":".join(str(part) for part in (finding.source, finding.line, finding.column) if part is not None)
             said = printable(f"{finding.code}: {finding.message}")
             lines.append(f"{printable(place)}: {paint(finding.severity, _COLOURS[finding.severity])} {said}")
-            lines.append(f"    {finding.remedy}")
+            if finding.code not in told:
+                lines.append(f"    {finding.remedy}")
+            told.add(finding.code)
         lines.append("")
     return [*lines, _summary(report)]
 

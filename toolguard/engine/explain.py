@@ -10,7 +10,7 @@ from toolguard.engine.facts import getter
 from toolguard.errors import Indeterminate
 from toolguard.model import ConditionTrace
 from toolguard.policy.document import All, AnyOf, Leaf, Not
-from toolguard.policy.fields import EVERY, Field
+from toolguard.policy.fields import Field
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +59,5 @@ def _values(leaf: Leaf, facts: Bindings, call: ToolCall) -> Iterator[tuple[str, 
 
 
 def _value(field: Field, facts: Bindings, call: ToolCall) -> Any:
-    """A field's value; below `[*]`, the list whose items were asked."""
-    if EVERY in field.steps:
-        return getter(Field(field.text, field.root, field.steps[: field.steps.index(EVERY)]), facts)(call)
-    return getter(field, facts)(call)
+    """A field's value; of the items of a list, the list."""
+    return getter(Field(field.text, field.root, field.steps[: field.many]), facts)(call)

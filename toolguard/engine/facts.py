@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from toolguard.canonical import kind_name
 from toolguard.errors import Indeterminate, Missing
-from toolguard.logic import any_of
+from toolguard.logic import all_of, any_of
 from toolguard.operators import number, quick_of
-from toolguard.policy.fields import EVERY, Field
+from toolguard.policy.fields import Field, Items, items_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,7 +30,7 @@ NO_FACTS: Mapping[str, Binding] = {}
 
 
 def getter(field: Field, facts: Mapping[str, Binding]) -> Callable[[ToolCall], Any]:
-    """A function `call -> value` for a field without `[*]`. `facts` are those of the policy.
+    """A function `call -> value` for a field that is one value. `facts` are those of the policy.
 
     The function raises Missing where there is no such value and Indeterminate where the path cannot be followed.
     """
@@ -46,13 +46,12 @@ def getter(field: Field, facts: Mapping[str, Binding]) -> Callable[[ToolCall], A
 
 
 def test_of(field: Field, ask: Test, facts: Mapping[str, Binding]) -> Test:
-    """`call -> answer`: `ask` of the field's value; below `[*]`, of any item's value. `facts` are those of the policy."""
+    """`call -> answer`: `ask` of the field's value, or of any or all items' values. `facts` are those of the policy."""
     if field.root in facts:
         return _test_of_fact(field, ask, facts[field.root])
-    if EVERY in field.steps:
-        at = field.steps.index(EVERY)
-        ask = _of_any_item(field.steps[at + 1 :], ask, field.text)
-        field = Field(field.text, field.root, field.steps[:at])
+    if field.many is not None:
+        ask = _of_items(field.steps[field.many :], ask, field.text)
+        field = Field(field.text, field.root, field.steps[: field.many])
     if field.root == "parameters" and len(field.steps) == 1 and field.text != "amount":
         return _test_of_parameter(field, ask)
     get, text = getter(field, NO_FACTS), field.text
@@ -88,16 +87,17 @@ def _test_of_parameter(field: Field, ask: Test) -> Test:
     return test
 
 
-def _of_any_item(steps: tuple[Any, ...], ask: Test, text: str) -> Test:
-    """A test of a list that asks every item (or what lies at `steps` below it) and joins the answers as `or` does."""
-    if EVERY in steps:
-        at = steps.index(EVERY)
-        steps, ask = steps[:at], _of_any_item(steps[at + 1 :], ask, text)
+def _of_items(steps: tuple[Any, ...], ask: Test, text: str) -> Test:
+    """A test of a list that asks every item, or what lies below it; the answers are joined as `or` or as `and` does."""
+    join, steps = any_of if steps[0] is Items.ANY else all_of, steps[1:]
+    further = items_in(steps)
+    if further is not None:
+        steps, ask = steps[:further], _of_items(steps[further:], ask, text)
 
     def test(items: Any) -> bool:
         if type(items) is not list:
             raise Indeterminate(f"is {kind_name(items)}, not a list", text)
-        return any_of([partial(ask_one, item) for item in items])(items)
+        return join([partial(ask_one, item) for item in items])(items)
 
     def ask_one(item: Any, _: Any) -> bool:
         return ask(_follow(item, steps, text))
@@ -106,7 +106,7 @@ def _of_any_item(steps: tuple[Any, ...], ask: Test, text: str) -> Test:
 
 
 def _test_of_fact(field: Field, ask: Test, binding: Binding) -> Test:
-    """A test of one fact of a text; where the field names many texts (`[*]`), of any of them."""
+    """A test of one fact of a text; where the field names many texts, of any or all of them."""
     fact = _fact_reader(field, binding)
     settings = _settings(binding)
 

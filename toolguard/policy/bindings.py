@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from toolguard.canonical import kind_name
 from toolguard.classify.registry import CLASSIFIERS
-from toolguard.policy.fields import ALIASES, EVERY, IDENTITY, NOT_BUILT_YET, ROOTS, Field, parse_field
+from toolguard.policy.fields import ALIASES, IDENTITY, NOT_BUILT_YET, ROOTS, Field, parse_field
 from toolguard.policy.strict import Refused, nearest
 
 if TYPE_CHECKING:
@@ -84,8 +84,8 @@ def _setting(setting: Setting, value: str) -> Field | str:
     if root not in ROOTS:
         return value
     field = subject(value, setting.name)
-    if EVERY in field.steps:
-        raise Refused(f"`{setting.name}` has to be one value, so its field cannot have `[*]`", (setting.name,))
+    if field.many is not None:
+        raise Refused(f"`{setting.name}` has to be one value, so its field cannot name the items of a list", (setting.name,))
     return field
 
 

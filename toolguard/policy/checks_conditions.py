@@ -152,7 +152,7 @@ def _words(literal: Literal) -> str:
 @check(
     "not-over-any-item",
     Severity.WARNING,
-    remedy="ask for what a bad item looks like, as in `operator: not_in` or a regex of what is refused, without `not`",
+    remedy="write `[all]` in the place of `[*]`: `not` over it means that some item is not such",
 )
 def not_over_any_item(written: Written) -> Advice:
     """`[*]` asks for any item, so `not` over it means that no item is such. One good item keeps a deny rule quiet."""
@@ -173,7 +173,12 @@ def not_over_any_item(written: Written) -> Advice:
 
 
 def _asks_for_no_item(node: Literal) -> bool:
-    return node.many and not node.holds and node.operator in ("eq", "in", "contains", "starts_with", "ends_with", "regex")
+    return (
+        node.leaf is not None
+        and "[*]" in node.leaf.field
+        and not node.holds
+        and node.operator in ("eq", "in", "contains", "starts_with", "ends_with", "regex")
+    )
 
 
 @check("impossible-kind", Severity.WARNING, remedy="use an operator for that kind of value, or a value of that kind")

@@ -209,7 +209,7 @@ def _fields(rule: Rule) -> Iterator[str]:
 
 
 def _is_about_a_path(field: str) -> bool:
-    bare = field.replace("[*]", "")
+    bare = field.replace("[*]", "").replace("[all]", "")
     return bare.split(".")[0] in ("parameters", bare) and bare.split(".")[-1].casefold() in _PATH_NAMES
 
 

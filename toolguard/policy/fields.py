@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from difflib import get_close_matches
+from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,7 +17,14 @@ if TYPE_CHECKING:
 
 IDENTITY = ("tool_name", "tool_group", "agent_id", "session_id", "org_id", "call_id")
 ROOTS = ("parameters", "context")
-EVERY = None  # the step `[*]`: any item of the list
+
+
+class Items(Enum):
+    """A step into the items of a list: whether any of them answers yes, or all of them do (of none, all do)."""
+
+    ANY = "*"
+    ALL = "all"
+
 
 # Names of the reference's envelope that the host program supplies, and its short names for parts of the context.
 ALIASES = {
@@ -31,17 +39,27 @@ ALIASES = {
 NOT_BUILT_YET = {"reversibility": "the fact `reversibility`", "limits": "`limits.*`"}
 
 _NAME = r"""[^.\[\]"'\s]+"""
-_STEP = re.compile(rf"""\.(?P<name>{_NAME})|\[(?P<index>\d{{1,6}}|\*)\]|\["(?P<key>[^"]+)"\]""")
+_STEP = re.compile(rf"""\.(?P<name>{_NAME})|\[(?P<index>\d{{1,6}}|\*|all)\]|\["(?P<key>[^"]+)"\]""")
 _HEAD = re.compile(_NAME)
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A parsed field: the text as written, its root, and the steps below it (names, indexes, `EVERY`)."""
+    """A parsed field: the text as written, its root, and the steps below it (names, indexes, items)."""
 
     text: str
     root: str
-    steps: tuple[str | int | None, ...]
+    steps: tuple[str | int | Items, ...]
+
+    @property
+    def many(self) -> int | None:
+        """Where the first step into the items of a list is, None without one."""
+        return items_in(self.steps)
+
+
+def items_in(steps: tuple[str | int | Items, ...]) -> int | None:
+    """The place of the first step into the items of a list."""
+    return next((place for place, step in enumerate(steps) if isinstance(step, Items)), None)
 
 
 def parse_field(text: str, known: Mapping[str, tuple[str, ...]] | None = None) -> Field:
@@ -76,7 +94,7 @@ def parse_field(text: str, known: Mapping[str, tuple[str, ...]] | None = None) -
     raise ValueError(f"field `{text}` begins with `{root}`, which is not known; {hint}")
 
 
-def _check_fact(text: str, steps: list[str | int | None], facts: tuple[str, ...]) -> None:
+def _check_fact(text: str, steps: list[str | int | Items], facts: tuple[str, ...]) -> None:
     if len(steps) == 1:
         raise ValueError(f"field `{text}` has to name one of its facts ({', '.join(facts)})")
     if steps[1] not in facts:
@@ -85,18 +103,18 @@ def _check_fact(text: str, steps: list[str | int | None], facts: tuple[str, ...]
         raise ValueError(f"field `{text}`: `{steps[0]}` has no fact `{steps[1]}` (facts: {', '.join(facts)}){hint}")
 
 
-def _steps(text: str) -> list[str | int | None]:
+def _steps(text: str) -> list[str | int | Items]:
     head = _HEAD.match(text)
     if head is None:
         raise ValueError(f"`{text}` is not a field: it has to begin with a name")
-    steps: list[str | int | None] = [head[0]]
+    steps: list[str | int | Items] = [head[0]]
     at = head.end()
     while at < len(text):
         step = _STEP.match(text, at)
         if step is None:
             raise ValueError(f"`{text}` is not a field: it cannot be read from `{text[at:]}` on")
         if step["index"]:
-            steps.append(EVERY if step["index"] == "*" else int(step["index"]))
+            steps.append(int(step["index"]) if step["index"].isdigit() else Items(step["index"]))
         else:
             steps.append(step["name"] or step["key"])
         at = step.end()

@@ -15,7 +15,7 @@ from toolguard.errors import Indeterminate
 from toolguard.operators import OPERATORS, number
 from toolguard.policy.bindings import known_facts
 from toolguard.policy.document import All, AnyOf, Leaf, Not
-from toolguard.policy.fields import EVERY, parse_field
+from toolguard.policy.fields import parse_field
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -33,7 +33,8 @@ _WIDER_PART = {"contains": str.__contains__, "starts_with": str.startswith, "end
 class Literal:
     """A leaf, or the opposite of one (`holds` is False), over a field that is named in one way.
 
-    `many`: the field has `[*]`, so the leaf asks whether any item answers yes. `operand` is hashable, numbers are exact.
+    `many`: the field names the items of a list, so the leaf asks whether any or all of them answer yes. `operand` is
+    hashable, numbers are exact.
     """
 
     path: Path
@@ -93,7 +94,7 @@ def _group(path: Path, members: list[Node], *, every: bool) -> Node:
 def _literal(leaf: Leaf, policy: Policy, path: Path, *, holds: bool) -> Literal:
     field = parse_field(leaf.field, known_facts(policy.facts))
     binding = policy.facts.get(field.root, {})
-    many = EVERY in field.steps or any("[*]" in value for value in binding.values())
+    many = field.many is not None or any(items in value for value in binding.values() for items in ("[*]", "[all]"))
     name = (field.text == "amount", tuple(sorted(binding.items())) or field.root, field.steps)  # bare `amount` is special
     operator = leaf.operator
     if operator in _OPPOSITE and not many:
