@@ -414,6 +414,28 @@ def test_a_signal_handler_in_the_middle_of_a_commit_is_refused_and_does_not_wait
         group.add(lambda *_: group.add(lambda *_: 1, durable=True), durable=True)
 
 
+def test_signals_that_write_in_the_middle_of_anything_stop_nothing(tmp_path):
+    store, acknowledged, refused = SqliteStore(tmp_path / "l.db"), [], []
+
+    def handler(*_):
+        try:
+            acknowledged.append(store.append(note("from the handler")).seq)
+        except StoreError as error:
+            refused.append(str(error))
+
+    before = signal.signal(signal.SIGALRM, handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.001, 0.0007)
+    try:
+        acknowledged += [store.append(note(str(i)), durable=False).seq for i in range(1500)]
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert refused or len(acknowledged) > 1500, "no signal came"
+    assert sorted(acknowledged) == list(range(1, len(acknowledged) + 1))
+    assert verify(store.scan()).trusted == len(acknowledged)
+    store.close()
+
+
 def test_more_than_one_group_can_hold(tmp_path, monkeypatch):
     monkeypatch.setattr("toolguard.stores.group.MAX_GROUP", 3)
     store = SqliteStore(tmp_path / "l.db")

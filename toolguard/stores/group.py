@@ -43,7 +43,7 @@ class GroupCommit:
     def __init__(self, commit: Callable[[Sequence[Entry]], None], timeout: float) -> None:
         self._commit = commit
         self._timeout = timeout
-        self._mutex = threading.Lock()
+        self._mutex = threading.RLock()  # a signal handler may come in the middle of anything, in this very thread
         self._waiting: list[Entry] = []
         self._leader: int | None = None  # the thread that commits
 
@@ -88,7 +88,8 @@ class GroupCommit:
             with self._mutex:
                 present = [entry for entry in self._waiting if not entry.abandoned]
                 group, self._waiting = present[:MAX_GROUP], present[MAX_GROUP:]
-            self._commit(group)
+            if group:
+                self._commit(group)
         except BaseException as error:
             for entry in group:
                 entry.record, entry.error = None, entry.error or StoreError(f"the ledger could not be written: {error}")
