@@ -1,4 +1,5 @@
 import asyncio
+import pickle
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import leaf, policy, rule
 
-from toolguard import Approval, ApprovalRefused, ApprovalUnavailable, Guard, ToolDenied, Verdict, guarded
+from toolguard import Approval, ApprovalRefused, ApprovalUnavailable, Guard, PolicyError, ToolDenied, Verdict, guarded
 from toolguard.stores.memory import MemoryStore
 
 CAP = policy([rule(leaf("amount", "gt", 500), rule_id="cap")])
@@ -292,3 +293,16 @@ def test_decisions_as_json(guard):
     assert data["record"] == 2
     assert data["hits"][0]["effect"] == "deny"
     assert "amount" not in data
+
+
+def test_decisions_and_errors_cross_between_processes(guard):
+    made = guard(policy([rule(leaf("amount", "gt", 500))]))
+    decision = made.evaluate("t", {"amount": 900})
+    copy = pickle.loads(pickle.dumps(decision))
+    assert copy == decision
+    assert copy.explain().rules == ()
+    denied = pickle.loads(pickle.dumps(ApprovalRefused(decision, "refused by a")))
+    assert (type(denied), str(denied), denied.decision) == (ApprovalRefused, "refused by a", decision)
+    with pytest.raises(PolicyError) as refused:
+        guard("policy_id: p\nbogus: 1\n")
+    assert pickle.loads(pickle.dumps(refused.value)).problems == refused.value.problems

@@ -161,6 +161,29 @@ def test_the_watcher_reloads_by_itself_and_survives_a_refusal(path, guard, caplo
     assert not any(thread.name == "toolguard-watch" for thread in threading.enumerate())
 
 
+def test_there_has_to_be_something_to_watch(guard):
+    with pytest.raises(ValueError, match="no files to watch"):
+        guard(CAP.format(limit=1)).watch()
+
+
+def test_the_watcher_outlives_a_folder_that_cannot_be_read(tmp_path, caplog):
+    path, changes, broken = tmp_path / "a", [], [False]
+    path.write_text("1")
+
+    def files():
+        if broken[0]:
+            raise PermissionError("no")
+        return [path]
+
+    watcher = Watcher(files, lambda: changes.append(1), interval=0.01)
+    broken[0] = True
+    assert eventually(lambda: "refused" in caplog.text)
+    broken[0] = False
+    path.write_text("22")
+    assert eventually(lambda: changes)
+    watcher.stop()
+
+
 def test_a_file_that_is_still_being_written_is_left_alone(tmp_path):
     path, changes = tmp_path / "a", []
     path.write_text("1")

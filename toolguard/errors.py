@@ -16,7 +16,7 @@ Indeterminate              not an error of the program: the third truth value of
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,6 +55,10 @@ class PolicyError(ToolGuardError):
         super().__init__("\n".join(map(str, problems)))
         self.problems = tuple(problems)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """So that it can cross between processes."""
+        return type(self), (self.problems,)
+
 
 class MalformedCall(ToolGuardError):
     """The proposed call is not plain, finite, bounded data, so no rule can be trusted to have seen all of it."""
@@ -67,6 +71,10 @@ class ToolDenied(ToolGuardError):
         """Carry the decision; `reason` replaces the decision's own where something later refused."""
         super().__init__(reason or decision.reason)
         self.decision = decision
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """So that it can cross between processes."""
+        return type(self), (self.decision, str(self))
 
     def message_for_model(self) -> str:
         """What the agent may see: final, with the rule, the reason, the citation and what to do instead."""

@@ -189,7 +189,12 @@ class Guard:
 
         A change that is refused is logged, and the policies in force stay. It ends with `Watcher.stop()` or `close()`; a forked
         process has to call it again.
+
+        Raises:
+            ValueError: the policies come from no file.
         """
+        if not policy_files(self._sources):
+            raise ValueError("there are no files to watch: the policies were given as text or as objects")
         watcher = Watcher(lambda: policy_files(self._sources), self.reload, interval)
         self._watchers.append(watcher)
         return watcher

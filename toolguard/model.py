@@ -137,6 +137,10 @@ class Decision:
     obligations: tuple[Obligation, ...] = ()
     record: Record | None = None
 
+    def __getstate__(self) -> tuple[None, dict[str, Any]]:
+        """A copy in another process has everything but the policies, and so cannot be explained there."""
+        return None, {f.name: getattr(self, f.name) if f.name != "policies" else None for f in fields(self)}
+
     @property
     def allowed(self) -> bool:
         """Whether the tool may run now (allow or flag)."""

@@ -24,6 +24,8 @@ def _host(text: str) -> str:
         pass  # it is a name
     if not host.strip(".") or set(host) & set("/:@*?[] "):
         raise ValueError(f"`{text}` is not a host: write a name, `.name` for it and all below it, or an address")
+    if not host.isascii():
+        raise ValueError(f"`{text}` can match nothing: write it in punycode (`xn--...`), as URLs have to")
     return host
 
 
