@@ -110,7 +110,7 @@ def _kind(value: dict) -> str:
     if "anyOf" in value:
         return " or ".join(_kind(each) for each in value["anyOf"] if each.get("type") != "null")
     if value.get("type") == "array":
-        return f"list of {_kind(value['items'])}"
+        return f"list of {_kind(value['items'])}s"
     if "$ref" in value:
         return "mapping"
     if "oneOf" in value:

@@ -14,13 +14,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from toolguard.audit import export
 from toolguard.audit.log import Log
 from toolguard.audit.verify import Head, Report
 from toolguard.audit.verify import verify as verify_records
 from toolguard.canonical import digest, encode, kind_name, refuse, snapshot
 from toolguard.engine.compile import PolicySet
 from toolguard.engine.decide import decide
-from toolguard.errors import ApprovalRefused, ApprovalUnavailable, MalformedCall
+from toolguard.errors import ApprovalRefused, ApprovalUnavailable, LedgerCorrupt, MalformedCall, StoreError
 from toolguard.model import Approval, Decision, Identity, Outcome, ToolCall, Verdict
 from toolguard.policy.load import load_policies, pack_path, policy_files
 from toolguard.stores.memory import MemoryStore
@@ -251,7 +252,7 @@ class Guard:
 
 
 def verify(ledger: str | Path, head: str | None = None, key: str | None = None) -> Report:
-    """Check a ledger file and the seal beside it. Nothing is created or changed.
+    """Check a ledger file and the seal beside it, or an export (`*.jsonl`). Nothing is created or changed.
 
     `head` is a `SEQ:HASH` that was noted elsewhere; `key` the key that `toolguard keys` printed when the ledger was made.
 
@@ -260,8 +261,21 @@ def verify(ledger: str | Path, head: str | None = None, key: str | None = None) 
         ValueError: `head` is not a head, or `key` not a key.
     """
     noted, first = Head.parse(head) if head else None, parse_key(key) if key else None
+    if Path(ledger).suffix == ".jsonl":
+        return _verify_export(Path(ledger), noted, first)
     seal = seal_of(Path(ledger))  # before the records: what is written meanwhile is not sealed yet
     return verify_records(read_records(Path(ledger)), noted, seal, first)
+
+
+def _verify_export(path: Path, noted: Head | None, key: bytes | None) -> Report:
+    try:
+        with path.open(encoding="utf-8", newline="\n") as lines:
+            seal = export.read_seal(lines.readline())
+            return verify_records(export.read_records(lines), noted, seal, key)
+    except OSError as error:
+        raise StoreError(f"the export `{path}` cannot be read: {(error.strerror or str(error)).lower()}") from error
+    except UnicodeDecodeError as error:
+        raise LedgerCorrupt(f"the export `{path}` is not UTF-8 text: {error.reason}") from error
 
 
 def identify(call: ToolCall, caller: Identity) -> None:

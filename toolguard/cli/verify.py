@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which ledger, and what is known about it."""
-    parser.add_argument("ledger", metavar="FILE", help="the ledger's SQLite file")
+    parser.add_argument("ledger", metavar="FILE", help="the ledger's SQLite file, or an export of it (`*.jsonl`)")
     parser.add_argument("--head", metavar="SEQ:HASH", help="a head printed earlier: the ledger has to contain it")
     parser.add_argument(
         "--key", metavar="FILE", help="a file with the key that `toolguard keys` printed; `-` for standard input"

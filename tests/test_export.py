@@ -1,0 +1,107 @@
+"""An export can be checked alone, and what was done to it shows."""
+
+import json
+
+import pytest
+from conftest import leaf, policy, rule
+
+from toolguard import Guard, LedgerCorrupt, StoreError, verify
+from toolguard.cli import main
+from toolguard.cli.terminal import INTERNAL, OK, VERIFICATION_FAILED
+from toolguard.stores.seal import key_text
+from toolguard.stores.sqlite import SqliteStore
+
+KEY = bytes(range(32))
+
+
+@pytest.fixture
+def exported(tmp_path, capsys):
+    """(path of an export of 11 records, its lines)"""
+    ledger, path = tmp_path / "l.db", tmp_path / "l.jsonl"
+    SqliteStore(ledger, seal_key=KEY).close()
+    with Guard([policy([rule(leaf("amount", "gt", 500), name="Grenze für Erstattungen")])], ledger=ledger) as guard:
+        for amount in range(400, 1400, 100):
+            guard.evaluate("t", {"amount": amount})
+    assert main(["export", str(ledger), "--output", str(path)]) == OK
+    assert main(["export", str(ledger)]) == OK
+    assert capsys.readouterr().out == path.read_text()
+    return path, path.read_text().splitlines()
+
+
+def test_it_verifies_alone_with_and_without_the_key(exported, tmp_path):
+    path, lines = exported
+    (tmp_path / "l.db").unlink()
+    assert len(lines) == 13
+    report = verify(path, key=key_text(KEY))
+    assert (report.intact, report.trusted, report.sealed, report.keyed) == (True, 11, 11, True)
+    assert verify(path).head == report.head
+    assert verify(path, key=key_text(b"\1" * 32)).finding.kind == "wrong key"
+    assert KEY.hex() not in path.read_text()
+
+
+def test_the_present_key_stays_behind(exported, tmp_path):
+    path, _ = exported
+    present = (tmp_path / "l.db-seal").read_bytes()[80:112]
+    assert present.hex() not in path.read_text()
+
+
+def changed(lines, at, **changes):
+    return [*lines[:at], json.dumps(json.loads(lines[at]) | changes), *lines[at + 1 :]]
+
+
+def hash_in(line):
+    return json.loads(line)["hash"]
+
+
+HARM = {
+    "a body": lambda lines: changed(lines, 3, body=json.loads(lines[3])["body"].replace("allow", "denyx")),
+    "a hash": lambda lines: changed(lines, 3, hash="00" * 32),
+    "a line less": lambda lines: [*lines[:4], *lines[5:]],
+    "two lines swapped": lambda lines: [*lines[:4], lines[5], lines[4], *lines[6:]],
+    "a line twice": lambda lines: [*lines[:4], *lines[3:]],
+    "the last records": lambda lines: [
+        *lines[:-3],
+        json.dumps({"end": {"records": 9, "head": "9:" + json.loads(lines[9])["hash"]}}),
+    ],
+    "the seal": lambda lines: changed(lines, 0, seal=json.loads(lines[0])["seal"] | {"tag": "00" * 32}),
+}
+
+
+@pytest.mark.parametrize("harm", HARM)
+def test_what_was_done_to_it_shows(exported, harm):
+    path, lines = exported
+    path.write_text("\n".join(HARM[harm](lines)) + "\n")
+    assert not verify(path, key=key_text(KEY)).intact
+    assert main(["verify", str(path)]) == (OK if harm == "the seal" else VERIFICATION_FAILED), "the seal needs its key"
+
+
+NO_EXPORT = {
+    "the end is missing": lambda lines: "\n".join(lines[:-1]),
+    "the end says otherwise": lambda lines: "\n".join([*lines[:-1], '{"end": {"records": 3, "head": "x"}}']),
+    "not JSON": lambda lines: "\n".join([*lines[:3], "{", *lines[3:]]),
+    "no mapping": lambda lines: "\n".join([*lines[:3], "5", *lines[3:]]),
+    "no record": lambda lines: "\n".join([*lines[:3], '{"seq": "x"}', *lines[3:]]),
+    "another version": lambda lines: "\n".join(['{"toolguard_export": 2}', *lines[1:]]),
+    "a broken seal": lambda lines: "\n".join(['{"toolguard_export": 1, "seal": {"seq": 1}}', *lines[1:]]),
+    "nothing": lambda _: "",
+    "records behind the end": lambda lines: "\n".join([*lines, lines[3]]),
+    "nested without end": lambda lines: "[" * 100_000 + "\n".join(lines),
+}
+
+
+@pytest.mark.parametrize("harm", NO_EXPORT)
+def test_what_is_no_whole_export_is_refused_with_its_line(exported, harm):
+    path, lines = exported
+    path.write_text(NO_EXPORT[harm](lines))
+    with pytest.raises(LedgerCorrupt, match=r"line \d+|cut off"):
+        verify(path)
+    assert main(["verify", str(path)]) == VERIFICATION_FAILED
+
+
+def test_what_cannot_be_read_says_so(tmp_path):
+    with pytest.raises(StoreError, match="cannot be read"):
+        verify(tmp_path / "none.jsonl")
+    (tmp_path / "binary.jsonl").write_bytes(b"\xff\xfe")
+    with pytest.raises(LedgerCorrupt, match="not UTF-8"):
+        verify(tmp_path / "binary.jsonl")
+    assert main(["export", str(tmp_path / "none.db")]) == INTERNAL
