@@ -17,7 +17,7 @@ from toolguard.audit.verify import verify
 from toolguard.errors import LedgerCorrupt, StoreError
 from toolguard.stores.group import GroupCommit
 from toolguard.stores.memory import MemoryStore
-from toolguard.stores.sqlite import SqliteStore, read_records
+from toolguard.stores.sqlite import SqliteStore, read_records, seal_of
 
 
 def note(text):
@@ -105,7 +105,23 @@ def append_many(path, count, start):
     store.close()
 
 
+def test_processes_that_open_a_new_ledger_at_once_begin_one_seal(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    start = context.Event()
+    workers = [context.Process(target=append_many, args=(tmp_path / "l.db", 5, start)) for _ in range(6)]
+    for worker in workers:
+        worker.start()
+    start.set()
+    for worker in workers:
+        worker.join(60)
+    assert [worker.exitcode for worker in workers] == [0] * 6
+    report = verify(read_records(tmp_path / "l.db"), seal=seal_of(tmp_path / "l.db"))
+    assert (report.intact, report.trusted, report.sealed) == (True, 30, 30)
+
+
 def test_processes_share_one_chain_and_open_it_at_the_same_time(tmp_path):
+    key = bytes(range(32))
+    SqliteStore(tmp_path / "l.db", seal_key=key).close()
     context = multiprocessing.get_context("spawn")
     start = context.Event()
     workers = [context.Process(target=append_many, args=(tmp_path / "l.db", 50, start)) for _ in range(4)]
@@ -115,8 +131,8 @@ def test_processes_share_one_chain_and_open_it_at_the_same_time(tmp_path):
     for worker in workers:
         worker.join(60)
     assert [worker.exitcode for worker in workers] == [0] * 4
-    report = verify(read_records(tmp_path / "l.db"))
-    assert (report.intact, report.trusted) == (True, 200)
+    report = verify(read_records(tmp_path / "l.db"), seal=seal_of(tmp_path / "l.db"), key=key)
+    assert (report.intact, report.trusted, report.sealed) == (True, 200, 200), report.finding
 
 
 def test_a_forked_child_opens_the_ledger_for_itself(tmp_path):
