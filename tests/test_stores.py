@@ -105,32 +105,29 @@ def append_many(path, count, start):
     store.close()
 
 
-def test_processes_that_open_a_new_ledger_at_once_begin_one_seal(tmp_path):
+def in_processes(path, count, each):
+    """Let `count` new processes append `each` records at the same time."""
     context = multiprocessing.get_context("spawn")
     start = context.Event()
-    workers = [context.Process(target=append_many, args=(tmp_path / "l.db", 5, start)) for _ in range(6)]
+    workers = [context.Process(target=append_many, args=(path, each, start)) for _ in range(count)]
     for worker in workers:
         worker.start()
     start.set()
     for worker in workers:
         worker.join(60)
-    assert [worker.exitcode for worker in workers] == [0] * 6
+    assert [worker.exitcode for worker in workers] == [0] * count
+
+
+def test_processes_that_open_a_new_ledger_at_once_begin_one_seal(tmp_path):
+    in_processes(tmp_path / "l.db", 6, 5)
     report = verify(read_records(tmp_path / "l.db"), seal=seal_of(tmp_path / "l.db"))
     assert (report.intact, report.trusted, report.sealed) == (True, 30, 30)
 
 
-def test_processes_share_one_chain_and_open_it_at_the_same_time(tmp_path):
+def test_processes_share_one_chain_and_one_seal(tmp_path):
     key = bytes(range(32))
     SqliteStore(tmp_path / "l.db", seal_key=key).close()
-    context = multiprocessing.get_context("spawn")
-    start = context.Event()
-    workers = [context.Process(target=append_many, args=(tmp_path / "l.db", 50, start)) for _ in range(4)]
-    for worker in workers:
-        worker.start()
-    start.set()
-    for worker in workers:
-        worker.join(60)
-    assert [worker.exitcode for worker in workers] == [0] * 4
+    in_processes(tmp_path / "l.db", 4, 50)
     report = verify(read_records(tmp_path / "l.db"), seal=seal_of(tmp_path / "l.db"), key=key)
     assert (report.intact, report.trusted, report.sealed) == (True, 200, 200), report.finding
 

@@ -39,6 +39,8 @@ _PRIVATE_NAMES = (
     "test",
     "onion",
 )
+# Names that resolve to whatever address is written in them, or to this machine.
+_WILDCARD_NAMES = ("nip.io", "sslip.io", "xip.io", "localtest.me", "lvh.me", "vcap.me", "lacolhost.com", "traefik.me")
 _METADATA_NAMES = ("metadata.google.internal", "metadata.goog", "metadata", "instance-data")
 _METADATA = tuple(
     map(ip_address, ("169.254.169.254", "169.254.170.2", "100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254"))
@@ -105,6 +107,8 @@ def _facts(text: str, method: str | None) -> UrlFacts:
     scheme, host = url.protocol.removesuffix(":"), url.hostname.lower().removesuffix(".")
     if not host or host != plain["host"].lower().removesuffix(".") or _is_disguised(host):
         return _unknown("has a host that is not written the usual way")
+    if any(host == name or host.endswith(f".{name}") for name in _WILDCARD_NAMES):
+        return _unknown("has a host that resolves to whatever its name says")
     return UrlFacts(
         ambiguous=False,
         scheme=scheme,
