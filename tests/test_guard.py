@@ -306,3 +306,19 @@ def test_decisions_and_errors_cross_between_processes(guard):
     with pytest.raises(PolicyError) as refused:
         guard("policy_id: p\nbogus: 1\n")
     assert pickle.loads(pickle.dumps(refused.value)).problems == refused.value.problems
+
+
+def test_how_durable_a_record_is_can_be_chosen_and_is_on_record(guard, monkeypatch):
+    syncs = []
+    monkeypatch.setattr("toolguard.stores.sqlite.sync", syncs.append)
+    for durability, expected in (("durable", [1, 1]), ("process", [0, 0])):
+        made = guard(CAP, durability=durability)
+        counted = []
+        for amount in (1, 900):
+            before = len(syncs)
+            made.evaluate("t", {"amount": amount})
+            counted.append(len(syncs) - before)
+        assert counted == expected
+        assert next(made.store.scan()).content["durability"] == durability
+    with pytest.raises(ValueError, match="only durable, process"):
+        guard(CAP, durability="async")

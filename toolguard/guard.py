@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from toolguard.audit import export
-from toolguard.audit.log import Log
+from toolguard.audit.log import DURABILITIES, Log
 from toolguard.audit.verify import Head, Report
 from toolguard.audit.verify import verify as verify_records
 from toolguard.canonical import digest, encode, kind_name, refuse, snapshot
@@ -53,13 +53,15 @@ class Guard:
         ledger: the SQLite file of the record, created when it is not there; `":memory:"` keeps it in the process; or a store.
         unmatched: the verdict on a tool that no policy covers. Anything but "deny" is your explicit choice.
         enforce_shadow: treat shadow policies as enforced ones, as the reference's server does unless told otherwise.
+        durability: "durable", the record of an allowed call survives a power loss before its tool runs; "process", it survives
+            the end of the process and may be lost with the power. It is on record which.
         approver: asked for an escalated call; True or a granted `Approval` lets it run. Without one an escalation is a denial.
         now: nanoseconds since 1970.
         on_decision: told of every decision once it is recorded, for logs and metrics; it cannot change anything.
         new_id: makes the id of a call that comes without one.
 
     Raises:
-        ValueError: `unmatched` is no verdict.
+        ValueError: `unmatched` is no verdict, or `durability` none there is.
         PolicyError: a policy was refused; nothing was loaded.
         StoreError: the ledger cannot be opened.
         LedgerCorrupt: the ledger's chain does not hold.
@@ -73,6 +75,7 @@ class Guard:
         ledger: str | Path | Store = "toolguard.db",
         unmatched: str = "deny",
         enforce_shadow: bool = False,
+        durability: str = "durable",
         approver: Approver | None = None,
         on_decision: Callable[[Decision], object] | None = None,
         now: Callable[[], int] = time.time_ns,
@@ -82,8 +85,10 @@ class Guard:
         self._sources = [given, *([pack_path(pack)] if pack else [])]
         self._compiled = partial(PolicySet, unmatched=_verdict(unmatched), enforce_shadow=enforce_shadow)
         self.policies = self._compiled(load_policies(self._sources))
+        if durability not in DURABILITIES:
+            raise ValueError(f"`durability` cannot be `{durability}` (only {', '.join(DURABILITIES)})")
         self.store: Store = _open(ledger)
-        self._log = Log(self.store, now)
+        self._log = Log(self.store, now, durability=durability)
         self._approver = approver
         self._on_decision = on_decision
         self._new_id = new_id

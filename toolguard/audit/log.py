@@ -16,16 +16,23 @@ if TYPE_CHECKING:
     from toolguard.model import Approval, Decision, Outcome, Record
     from toolguard.stores.base import Store
 
+DURABILITIES = ("durable", "process")
 _hit_as_dict: Callable[[RuleHit], dict[str, Any]] = lru_cache(maxsize=4096)(to_dict)  # the same few rules fire again and again
 
 
 class Log:
-    """Appends records to a store. `placement` says where the guard stands (L0: in the agent's own process)."""
+    """Appends records to a store. `placement` says where the guard stands (L0: in the agent's own process).
 
-    def __init__(self, store: Store, now: Callable[[], int], placement: str = "L0 in-process") -> None:
+    `durability` is "durable" (a decision survives a power loss before its tool runs) or "process" (it survives the process).
+    """
+
+    def __init__(
+        self, store: Store, now: Callable[[], int], placement: str = "L0 in-process", durability: str = "durable"
+    ) -> None:
         self.store = store
         self.now = now
         self.placement = placement
+        self.durability = durability
 
     def check(self) -> None:
         """Refuse a chain that does not hold.
@@ -39,7 +46,9 @@ class Log:
 
     def start(self, revision: str, version: str) -> Record:
         """The guard was started with these policies."""
-        return self._append("start", {"toolguard": version, "revision": revision, "placement": self.placement})
+        return self._append(
+            "start", {"toolguard": version, "revision": revision, "placement": self.placement, "durability": self.durability}
+        )
 
     def reload(self, revision: str, previous: str) -> Record:
         """Other policies are in force from here on."""
@@ -85,6 +94,7 @@ class Log:
         return self._append("outcome", {**_about(decision), **content}, durable=False)
 
     def _append(self, kind: str, content: dict[str, Any], *, durable: bool = True) -> Record:
+        durable = durable and self.durability == "durable"
         return self.store.append(lambda seq, last: link(seq, last, kind, self.now(), content), durable=durable)
 
 
