@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from bench.cases import ALLOWED, DENIED, TOOL, threshold
 from bench.measure import agree, row, seconds_of, take_turns
 from toolguard import Guard, ToolDenied, guarded
-from toolguard.stores.sqlite import SCHEMA
+from toolguard.stores.file import SCHEMA
 
 
 def rows(pace):

@@ -109,7 +109,7 @@ def test_evaluate_can_record(files, tmp_path, capsys):
     ledger = str(tmp_path / "l.db")
     main(["evaluate", "--pack", "payments", "--call", files("c.json", call(amount=5)), "--ledger", ledger])
     assert main(["verify", ledger]) == OK
-    assert "intact: 2 records" in capsys.readouterr().out
+    assert "intact: 4 records" in capsys.readouterr().out
 
 
 def test_unmatched(files, capsys):
@@ -180,7 +180,7 @@ def test_verify(tmp_path, capsys):
     assert main(["verify", str(path), "--head", head]) == OK
     assert head in capsys.readouterr().out
     assert main(["verify", str(path), "--head", "9:" + "0" * 64]) == VERIFICATION_FAILED
-    assert "NOT INTACT: record 3: truncated tail" in capsys.readouterr().out
+    assert "NOT INTACT: record 5: truncated tail" in capsys.readouterr().out
     assert main(["verify", str(tmp_path / "none.db")]) == INTERNAL
     (tmp_path / "text.db").write_text("not a database" * 100)
     assert main(["verify", str(tmp_path / "text.db")]) == VERIFICATION_FAILED

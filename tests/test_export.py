@@ -31,9 +31,9 @@ def exported(tmp_path, capsys):
 def test_it_verifies_alone_with_and_without_the_key(exported, tmp_path):
     path, lines = exported
     (tmp_path / "l.db").unlink()
-    assert len(lines) == 13
+    assert len(lines) == 15
     report = verify(path, key=key_text(KEY))
-    assert (report.intact, report.trusted, report.sealed, report.keyed) == (True, 11, 11, True)
+    assert (report.intact, report.trusted, report.sealed, report.keyed) == (True, 13, 13, True)
     assert verify(path).head == report.head
     assert verify(path, key=key_text(b"\1" * 32)).finding.kind == "wrong key"
     assert KEY.hex() not in path.read_text()
@@ -61,7 +61,7 @@ HARM = {
     "a line twice": lambda lines: [*lines[:4], *lines[3:]],
     "the last records": lambda lines: [
         *lines[:-3],
-        json.dumps({"end": {"records": 9, "head": "9:" + json.loads(lines[9])["hash"]}}),
+        json.dumps({"end": {"records": 11, "head": "11:" + json.loads(lines[11])["hash"]}}),
     ],
     "the seal": lambda lines: changed(lines, 0, seal=json.loads(lines[0])["seal"] | {"tag": "00" * 32}),
 }

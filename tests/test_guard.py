@@ -9,6 +9,7 @@ import pytest
 from conftest import leaf, policy, rule
 
 from toolguard import Approval, ApprovalRefused, ApprovalUnavailable, Guard, PolicyError, ToolDenied, Verdict, guarded
+from toolguard.audit.capture import openings as opened
 from toolguard.stores.memory import MemoryStore
 
 CAP = policy([rule(leaf("amount", "gt", 500), rule_id="cap")])
@@ -146,10 +147,14 @@ def test_the_record_is_there_before_the_tool_runs(guard):
     assert outcome["duration"] > 0
 
 
+TEXTS = {"amount": '["amount",1000]', "card": '["card","4111"]'}
+
+
 def test_the_record_of_a_denial_holds_all_that_led_to_it(guard):
     denying = guard(pack="payments")
     denying.evaluate("issue_refund", {"amount": 1000, "card": "4111"}, agent_id="bot", context={"ip": "10.0.0.1"}, call_id="c1")
     content = list(denying.store.scan())[-1].content
+    openings = opened(list(denying.store.scan())[-1].payload).values()
     assert content["verdict"] == "deny"
     assert content["call"] == {
         "call_id": "c1",
@@ -159,7 +164,8 @@ def test_the_record_of_a_denial_holds_all_that_led_to_it(guard):
         "session_id": None,
         "org_id": None,
         "context": {"ip": "10.0.0.1"},
-        "params_digest": denying.evaluate("other", {"card": "4111", "amount": 1000}).call.params_digest,
+        "capture": "digest",
+        "params": {name: opening.commitment(text) for (name, text), opening in zip(TEXTS.items(), openings, strict=True)},
     }
     assert [hit["rule_id"] for hit in content["hits"]] == ["refund-hard-cap", "refund-needs-approval"]
     assert content["hits"][0]["citation"]["excerpt"].startswith("A single refund above")
@@ -284,7 +290,7 @@ def test_the_ledger_is_a_file_beside_the_program_by_default(tmp_path, monkeypatc
         default.evaluate("t", {"amount": 1})
     assert Path("toolguard.db").is_file()
     with Guard(CAP) as again:
-        assert kinds(again) == ["start", "decision", "start"]
+        assert kinds(again) == ["start", "decision", "stop", "checkpoint", "start"]
 
 
 def test_decisions_as_json(guard):

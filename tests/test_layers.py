@@ -14,6 +14,7 @@ DOORS = {
     "ada_url": "toolguard.classify.url",
     "bashlex": "toolguard.classify.shell",
     "blake3": "toolguard.canonical",
+    "cryptography": "toolguard.audit.sign",
     "pydantic": "toolguard.policy",
     "pydantic_core": "toolguard.canonical",
     "re2": "toolguard.operators",

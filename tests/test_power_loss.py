@@ -13,10 +13,11 @@ import apsw
 import pytest
 
 from toolguard.audit.chain import link
-from toolguard.audit.verify import verify
+from toolguard.audit.verify import Evidence, verify
 from toolguard.errors import LedgerCorrupt
 from toolguard.stores import sqlite
-from toolguard.stores.sqlite import SqliteStore, seal_of
+from toolguard.stores.file import seal_of
+from toolguard.stores.sqlite import SqliteStore
 
 SECTOR = 512  # what a disk writes whole or not at all
 
@@ -182,7 +183,7 @@ def lost(notes, begun, folder, refusals=()):
 def surviving(path):
     """How many records are on this disk; the ledger opens, holds, is sealed no further than it goes, and goes on."""
     store = SqliteStore(path)
-    report = verify(store.scan(), seal=seal_of(path))
+    report = verify(store.scan(), Evidence(seal=seal_of(path)))
     assert report.intact, report.finding
     store.append(lambda seq, last: link(seq, last, "note", 0, {}))
     store.close()

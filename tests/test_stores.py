@@ -13,11 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from toolguard.audit.chain import link
-from toolguard.audit.verify import verify
+from toolguard.audit.verify import Evidence, verify
 from toolguard.errors import LedgerCorrupt, StoreError
+from toolguard.stores.file import read_records, seal_of
 from toolguard.stores.group import GroupCommit
 from toolguard.stores.memory import MemoryStore
-from toolguard.stores.sqlite import SqliteStore, read_records, seal_of
+from toolguard.stores.sqlite import SqliteStore
 
 
 def note(text):
@@ -120,7 +121,7 @@ def in_processes(path, count, each):
 
 def test_processes_that_open_a_new_ledger_at_once_begin_one_seal(tmp_path):
     in_processes(tmp_path / "l.db", 6, 5)
-    report = verify(read_records(tmp_path / "l.db"), seal=seal_of(tmp_path / "l.db"))
+    report = verify(read_records(tmp_path / "l.db"), Evidence(seal=seal_of(tmp_path / "l.db")))
     assert (report.intact, report.trusted, report.sealed) == (True, 30, 30)
 
 
@@ -128,7 +129,7 @@ def test_processes_share_one_chain_and_one_seal(tmp_path):
     key = bytes(range(32))
     SqliteStore(tmp_path / "l.db", seal_key=key).close()
     in_processes(tmp_path / "l.db", 4, 50)
-    report = verify(read_records(tmp_path / "l.db"), seal=seal_of(tmp_path / "l.db"), key=key)
+    report = verify(read_records(tmp_path / "l.db"), Evidence(seal=seal_of(tmp_path / "l.db"), key=key))
     assert (report.intact, report.trusted, report.sealed) == (True, 200, 200), report.finding
 
 

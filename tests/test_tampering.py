@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 import toolguard
 from toolguard import Guard
-from toolguard.audit.verify import verify
+from toolguard.audit.verify import Evidence, verify
 from toolguard.model import Record
+from toolguard.stores.memory import MemoryStore
 from toolguard.stores.seal import Seal
 
 KEY = bytes(range(32))
@@ -20,7 +21,9 @@ KEY = bytes(range(32))
 
 def six_records():
     rules = [rule(leaf("amount", "gt", 500), citation={"document_id": "sop", "excerpt": "x"}, name="Cap")]
-    with Guard([policy(rules)], ledger=":memory:", now=lambda: 5, new_id=lambda: "c") as guard:
+    store = MemoryStore()
+    store.ledger_id = Seal.begin(KEY).commitment.hex()
+    with Guard([policy(rules)], ledger=store, now=lambda: 5, new_id=lambda: "c") as guard:
         for amount in (85, 900, 1, 2, 501):
             guard.evaluate("t", {"amount": amount}, agent_id="bot", org_id="acme", context={"environment": "test"})
         return tuple(guard.store.scan())
@@ -31,7 +34,7 @@ SEAL = Seal.begin(KEY).over([(record.seq, record.hash) for record in RECORDS])
 
 
 def found(records):
-    return not verify(records, seal=SEAL, key=KEY).intact
+    return not verify(records, Evidence(seal=SEAL, key=KEY)).intact
 
 
 def test_untouched_it_holds():
@@ -100,7 +103,9 @@ def with_set(records, index, path, value):
     for step in path[:-1]:
         place = place.setdefault(step, {}) if isinstance(place, dict) else place[step]
     place[path[-1]] = value
-    changed = Record(records[index].seq, json.dumps(content, separators=(",", ":")).encode(), records[index].hash)
+    changed = Record(
+        records[index].seq, json.dumps(content, separators=(",", ":")).encode(), records[index].hash, records[index].payload
+    )
     return [*records[:index], changed, *records[index + 1 :]]
 
 

@@ -15,14 +15,14 @@ from toolguard.audit.chain import link, seal
 from toolguard.audit.verify import verify as verify_records
 from toolguard.model import Record
 from toolguard.stores.base import EMPTY_HASH
-from toolguard.stores.sqlite import seal_path
+from toolguard.stores.file import seal_path
 
 GOLDEN = Path(__file__).parent / "golden"
 
 
 @pytest.fixture(scope="module")
 def ledger(tmp_path_factory):
-    """A ledger with starts, decisions, outcomes and an approval: 11 records."""
+    """A ledger with starts, decisions, outcomes, an approval, stops and checkpoints: 14 records."""
     path = tmp_path_factory.mktemp("ledger") / "l.db"
     policies = [policy([rule(leaf("amount", "gt", 500)), rule(leaf("amount", "gt", 200), "escalate", "ask")])]
     with Guard(policies, ledger=path, approver=lambda _: True) as guard:
@@ -32,7 +32,7 @@ def ledger(tmp_path_factory):
         guard.evaluate("t", {"amount": 900})
     with Guard(policies, ledger=path):
         pass
-    assert verify(path).trusted == 10
+    assert verify(path).trusted == 14
     return path
 
 
@@ -50,12 +50,12 @@ def copy(ledger, tmp_path):
 
 def edited(record, **changes):
     """A record with other content, hashed anew as a forger would."""
-    body = json.dumps(json.loads(record.body) | changes).encode()
+    body = json.dumps(json.loads(record.body) | changes, separators=(",", ":")).encode()
     return Record(record.seq, body, seal(body))
 
 
 def put(sql, record):
-    sql("INSERT OR REPLACE INTO record VALUES (?, ?, ?)", (record.seq, record.body, record.hash))
+    sql("INSERT OR REPLACE INTO record VALUES (?, ?, ?, NULL)", (record.seq, record.body, record.hash))
 
 
 def records_of(sql):
@@ -104,15 +104,15 @@ def insert_between(sql):
 def repeat_a_record(sql):
     sql("UPDATE record SET seq = seq + 100 WHERE seq > 4")
     sql("UPDATE record SET seq = seq - 99 WHERE seq > 100")
-    sql("INSERT INTO record SELECT 5, body, hash FROM record WHERE seq = 4")
+    sql("INSERT INTO record SELECT 5, body, hash, payload FROM record WHERE seq = 4")
 
 
 def another_version(sql):
-    put(sql, edited(records_of(sql)[9], v=2))
+    put(sql, edited(records_of(sql)[13], v=3))
 
 
 def not_json(sql):
-    put(sql, Record(10, b"\xff\xfe", seal(b"\xff\xfe")))
+    put(sql, Record(14, b"\xff\xfe", seal(b"\xff\xfe")))
 
 
 def other_hash(sql):
@@ -135,8 +135,8 @@ MANIPULATIONS = {
     insert_between: ("inserted", 5),
     repeat_a_record: ("inserted", 4),  # which of the two is the copy cannot be told
     before_the_first: ("inserted", 0),
-    another_version: ("unknown version", 10),
-    not_json: ("unknown version", 10),
+    another_version: ("unknown version", 14),
+    not_json: ("unknown version", 14),
     other_hash: ("altered", 7),
 }
 
@@ -183,8 +183,8 @@ def read(path):
 def test_a_table_of_another_shape_is_damage_and_no_crash(copy):
     path, sql = copy
     sql("ALTER TABLE record RENAME TO old")
-    sql("CREATE TABLE record (seq, body, hash)")
-    sql("INSERT INTO record SELECT seq, CAST(body AS TEXT), hash FROM old")
+    sql("CREATE TABLE record (seq, body, hash, payload)")
+    sql("INSERT INTO record SELECT seq, CAST(body AS TEXT), hash, payload FROM old")
     with pytest.raises(LedgerCorrupt, match="not those of a ledger"):
         verify(path)
 

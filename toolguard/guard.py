@@ -14,24 +14,22 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from toolguard.audit import export
-from toolguard.audit.log import DURABILITIES, Log
-from toolguard.audit.verify import Head, Report
-from toolguard.audit.verify import verify as verify_records
-from toolguard.canonical import digest, encode, kind_name, refuse, snapshot
+from toolguard.audit.checkpoint import Checkpoints
+from toolguard.audit.log import DURABILITIES, Log, captures_of
+from toolguard.canonical import kind_name, refuse, snapshot
 from toolguard.engine.compile import PolicySet
 from toolguard.engine.decide import decide
-from toolguard.errors import ApprovalRefused, ApprovalUnavailable, LedgerCorrupt, MalformedCall, StoreError
+from toolguard.errors import ApprovalRefused, ApprovalUnavailable, MalformedCall, StoreError
 from toolguard.model import Approval, Decision, Identity, Outcome, ToolCall, Verdict
 from toolguard.policy.load import load_policies, pack_path, policy_files
 from toolguard.stores.memory import MemoryStore
-from toolguard.stores.seal import parse_key
-from toolguard.stores.sqlite import SqliteStore, read_records, seal_of
+from toolguard.stores.sqlite import SqliteStore
 from toolguard.watch import Watcher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from toolguard.model import Record
     from toolguard.stores.base import Store
 
     Approver = Callable[[Decision], bool | Approval]
@@ -55,13 +53,17 @@ class Guard:
         enforce_shadow: treat shadow policies as enforced ones, as the reference's server does unless told otherwise.
         durability: "durable", the record of an allowed call survives a power loss before its tool runs; "process", it survives
             the end of the process and may be lost with the power. It is on record which.
+        capture: how much of a call's parameters the ledger keeps, for all tools or by tool (`"*"` for every other one), unless
+            a policy says so: "none"; "digest", what it takes to prove a value somebody else kept; "redacted", also their shape,
+            without texts and long numbers; "full", everything.
+        checkpoints: when the ledger is summed up in a checkpoint, with which key it is signed, and where it is copied to.
         approver: asked for an escalated call; True or a granted `Approval` lets it run. Without one an escalation is a denial.
         now: nanoseconds since 1970.
         on_decision: told of every decision once it is recorded, for logs and metrics; it cannot change anything.
         new_id: makes the id of a call that comes without one.
 
     Raises:
-        ValueError: `unmatched` is no verdict, or `durability` none there is.
+        ValueError: `unmatched` is no verdict, or `durability` or `capture` none there is.
         PolicyError: a policy was refused; nothing was loaded.
         StoreError: the ledger cannot be opened.
         LedgerCorrupt: the ledger's chain does not hold.
@@ -76,6 +78,8 @@ class Guard:
         unmatched: str = "deny",
         enforce_shadow: bool = False,
         durability: str = "durable",
+        capture: str | Mapping[str, str] = "digest",
+        checkpoints: Checkpoints = Checkpoints(),  # noqa: B008 - frozen
         approver: Approver | None = None,
         on_decision: Callable[[Decision], object] | None = None,
         now: Callable[[], int] = time.time_ns,
@@ -87,16 +91,16 @@ class Guard:
         self.policies = self._compiled(load_policies(self._sources))
         if durability not in DURABILITIES:
             raise ValueError(f"`durability` cannot be `{durability}` (only {', '.join(DURABILITIES)})")
+        captures = captures_of(capture)
         self.store: Store = _open(ledger)
-        self._log = Log(self.store, now, durability=durability)
+        self._log = Log(self.store, now, captures, durability=durability)
         self._approver = approver
         self._on_decision = on_decision
         self._new_id = new_id
         self._reloading = threading.Lock()
         self._watchers: list[Watcher] = []
         try:
-            self._log.check()
-            self._log.start(self.policies.revision, _version())
+            self._log.open(self.policies, _version(), checkpoints)
         except BaseException:
             self.store.close()
             raise
@@ -174,6 +178,16 @@ class Guard:
         except Exception:
             _logger.exception("the outcome of call %s could not be recorded", decision.call.call_id)
 
+    def erase(self, records: Sequence[int], params: Sequence[str] = (), *, by: str, reason: str) -> Record:
+        """Destroy what the ledger keeps of the parameters of these records, all of them or those named, and put that on record.
+
+        The commitments stay, and the chain verifies as before; without their salts they say nothing about the values.
+
+        Raises:
+            StoreError: there is no such record, or nothing in it to erase (then nothing was); or a copy is left for a while.
+        """
+        return self._log.erasure(records, params, by, reason)
+
     def reload(self) -> str:
         """Read the policies again from where they came and put them in force, all of them or none. Returns their revision.
 
@@ -186,7 +200,7 @@ class Guard:
         with self._reloading:
             fresh = self._compiled(load_policies(self._sources))
             if fresh.revision != self.revision:
-                self._log.reload(fresh.revision, self.revision)
+                self._log.reload(fresh, self.revision)
             self.policies = fresh
             return fresh.revision
 
@@ -228,6 +242,10 @@ class Guard:
         """Let go of the ledger and of watched files; every later call is denied."""
         for watcher in self._watchers:
             watcher.stop()
+        try:
+            self._log.close()
+        except StoreError:  # closed already, or it cannot be written: a start without a stop says so
+            _logger.debug("the end could not be recorded", exc_info=True)
         self.store.close()
 
     def __enter__(self) -> Self:
@@ -256,33 +274,6 @@ class Guard:
         return decision
 
 
-def verify(ledger: str | Path, head: str | None = None, key: str | None = None) -> Report:
-    """Check a ledger file and the seal beside it, or an export (`*.jsonl`). Nothing is created or changed.
-
-    `head` is a `SEQ:HASH` that was noted elsewhere; `key` the key that `toolguard keys` printed when the ledger was made.
-
-    Raises:
-        StoreError: there is no such ledger, or it cannot be read.
-        ValueError: `head` is not a head, or `key` not a key.
-    """
-    noted, first = Head.parse(head) if head else None, parse_key(key) if key else None
-    if Path(ledger).suffix == ".jsonl":
-        return _verify_export(Path(ledger), noted, first)
-    seal = seal_of(Path(ledger))  # before the records: what is written meanwhile is not sealed yet
-    return verify_records(read_records(Path(ledger)), noted, seal, first)
-
-
-def _verify_export(path: Path, noted: Head | None, key: bytes | None) -> Report:
-    try:
-        with path.open(encoding="utf-8", newline="\n") as lines:
-            seal = export.read_seal(lines.readline())
-            return verify_records(export.read_records(lines), noted, seal, key)
-    except OSError as error:
-        raise StoreError(f"the export `{path}` cannot be read: {(error.strerror or str(error)).lower()}") from error
-    except UnicodeDecodeError as error:
-        raise LedgerCorrupt(f"the export `{path}` is not UTF-8 text: {error.reason}") from error
-
-
 def identify(call: ToolCall, caller: Identity) -> None:
     """Put the caller's identity into the call."""
     call.agent_id, call.session_id, call.org_id, call.context = (
@@ -306,7 +297,6 @@ def plain_call(call: ToolCall) -> None:
             check_name(name, f"the call's `{what}`")
     call.params = plain_mapping(call.params, "parameters")
     call.context = plain_mapping(call.context, "context") if call.context else {}
-    call.params_digest = digest(encode(call.params)).hex()
 
 
 def plain_mapping(value: Any, path: str) -> dict[str, Any]:

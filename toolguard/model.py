@@ -7,9 +7,12 @@ from dataclasses import dataclass, field, fields
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
+from toolguard.canonical import digest, encode
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+CAPTURES = ("none", "digest", "redacted", "full")  # what a record may keep of parameters, from the least to the most
 FINAL = "This is final for these arguments: do not repeat the same call."
 
 
@@ -33,10 +36,7 @@ class Verdict(IntEnum):
 
 @dataclass(slots=True)
 class ToolCall:
-    """A call that a model proposes. `params` is the model's and never trusted; everything else is the host program's.
-
-    `params_digest` (hex) covers the parameters: two calls share it only when every value, and its type, is the same.
-    """
+    """A call that a model proposes. `params` is the model's and never trusted; everything else is the host program's."""
 
     tool: str
     params: Mapping[str, Any]
@@ -46,7 +46,11 @@ class ToolCall:
     org_id: str | None = None
     context: Mapping[str, Any] = field(default_factory=dict)
     call_id: str = ""
-    params_digest: str = ""
+
+    @property
+    def params_digest(self) -> str:
+        """A digest (hex) of plain parameters: two calls share it only when every value, and its type, is the same."""
+        return digest(encode(self.params)).hex()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +128,8 @@ class Decision:
 
     `hits` are the rules that fired and count, most restrictive first; `shadow_hits` are recorded and change nothing.
     `cause` is set where something other than a rule decided (no policy, a malformed call, a ledger that cannot be written).
-    `record` is this decision in the ledger, None while it is not there. `policies` are those it was made with.
+    `record` is this decision in the ledger, None while it is not there. `policies` are those it was made with. `capture` is how
+    much of the parameters they let the record keep, None if they do not say.
     """
 
     call: ToolCall
@@ -136,6 +141,7 @@ class Decision:
     cause: str = ""
     obligations: tuple[Obligation, ...] = ()
     record: Record | None = None
+    capture: str | None = None
 
     def __getstate__(self) -> tuple[None, dict[str, Any]]:
         """A copy in another process has everything but the policies, and so cannot be explained there."""
@@ -292,11 +298,15 @@ def printable(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One line of the ledger: its number, the exact bytes written, and the hash that seals it and all before it."""
+    """One line of the ledger: its number, the exact bytes written, and the hash that seals it and all before it.
+
+    `payload` lies beside it, is not hashed, and can be erased: it opens the commitments in the body.
+    """
 
     seq: int
     body: bytes
     hash: bytes
+    payload: bytes | None = field(default=None, repr=False)
 
     @property
     def content(self) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from toolguard.audit.verify import Head
+from toolguard.audit.report import Head
 from toolguard.errors import LedgerCorrupt
 from toolguard.model import Record
 from toolguard.stores.base import EMPTY_HASH

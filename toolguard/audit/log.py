@@ -1,84 +1,153 @@
-"""What is written down: starts, decisions and outcomes, each as one record of the chain."""
+"""What is written down: starts and stops, decisions and outcomes, each as one record of the chain."""
 
 from __future__ import annotations
 
+import os
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from toolguard.audit.chain import link
-from toolguard.audit.verify import verify
-from toolguard.errors import LedgerCorrupt
-from toolguard.model import RuleHit, to_dict
+from toolguard.audit.capture import DIGEST, capture, openings, without
+from toolguard.audit.chain import chained, draft
+from toolguard.audit.checkpoint import Checkpointer, resumed
+from toolguard.audit.verify import follow
+from toolguard.canonical import to_json
+from toolguard.errors import LedgerCorrupt, StoreError
+from toolguard.model import CAPTURES, RuleHit, to_dict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
+    from toolguard.audit.checkpoint import Checkpoints
     from toolguard.model import Approval, Decision, Outcome, Record
     from toolguard.stores.base import Store
 
+EVERY_TOOL = "*"
 DURABILITIES = ("durable", "process")
 _hit_as_dict: Callable[[RuleHit], dict[str, Any]] = lru_cache(maxsize=4096)(to_dict)  # the same few rules fire again and again
+
+
+class Documented(Protocol):
+    """Policies as they are kept: `document` is JSON-able, and `revision` its digest."""
+
+    revision: str
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """What the digest covers."""
 
 
 class Log:
     """Appends records to a store. `placement` says where the guard stands (L0: in the agent's own process).
 
-    `durability` is "durable" (a decision survives a power loss before its tool runs) or "process" (it survives the process).
+    `captures` are modes by tool (see `captures_of`). `durability` is "durable" (a decision survives a power loss before its
+    tool runs) or "process" (it survives the process).
     """
 
     def __init__(
-        self, store: Store, now: Callable[[], int], placement: str = "L0 in-process", durability: str = "durable"
+        self,
+        store: Store,
+        now: Callable[[], int],
+        captures: Mapping[str, str],
+        *,
+        placement: str = "L0 in-process",
+        durability: str = "durable",
     ) -> None:
         self.store = store
         self.now = now
+        self.captures = captures
         self.placement = placement
         self.durability = durability
+        self._checkpointer: Checkpointer | None = None
+        self._started = 0  # the number of the start's record, in all that this guard writes
 
-    def check(self) -> None:
-        """Refuse a chain that does not hold.
+    def open(self, policies: Documented, version: str, plan: Checkpoints) -> None:
+        """Refuse a chain that does not hold, from a checkpoint on where it is long; then record the start.
 
         Raises:
             LedgerCorrupt: names the first bad record.
         """
-        report = verify(self.store.scan())
+        follower = resumed(self.store, plan)
+        report = follow(self.store.scan(follower.count or None), follower)
         if not report.intact:
             raise LedgerCorrupt(f"the ledger does not verify: {report.finding}")
+        self._checkpointer = Checkpointer(self.store, self._write, plan, follower.tree)
+        self._start(policies, version)
 
-    def start(self, revision: str, version: str) -> Record:
-        """The guard was started with these policies."""
-        return self._append(
-            "start", {"toolguard": version, "revision": revision, "placement": self.placement, "durability": self.durability}
-        )
+    def close(self) -> None:
+        """The guard was closed: on record, and under a checkpoint. A start without a stop has ended otherwise."""
+        self._append("stop", {"start": self._started})
+        if self._checkpointer is not None:
+            self._checkpointer.close()
 
-    def reload(self, revision: str, previous: str) -> Record:
+    def _start(self, policies: Documented, version: str) -> None:
+        """The guard was started with these policies, which are kept beside the records under their revision."""
+        self._keep(policies)
+        self._started = 0
+        content = {
+            "toolguard": version,
+            "ledger": self.store.ledger_id,
+            "host": _host(),
+            "process": os.getpid(),
+            "revision": policies.revision,
+            "placement": self.placement,
+            "durability": self.durability,
+        }
+        self._started = self._append("start", content).seq
+
+    def reload(self, policies: Documented, previous: str) -> Record:
         """Other policies are in force from here on."""
-        return self._append("reload", {"revision": revision, "previous": previous, "placement": self.placement})
+        self._keep(policies)
+        content = {"revision": policies.revision, "previous": previous, "placement": self.placement, "start": self._started}
+        return self._append("reload", content)
+
+    def _keep(self, policies: Documented) -> None:
+        self.store.keep(f"policies {policies.revision}", to_json(policies.document))
 
     def decision(self, decision: Decision) -> Record:
-        """A call was judged: everything that led to the verdict, with a digest in the place of the parameters."""
+        """A call was judged: everything that led to the verdict, with commitments in the place of the parameters."""
         call = decision.call
-        return self._append(
-            "decision",
-            {
-                "verdict": decision.verdict.word,
-                "reason": decision.reason,
-                "call": {
-                    "call_id": call.call_id,
-                    "tool": call.tool,
-                    "tool_group": call.tool_group,
-                    "agent_id": call.agent_id,
-                    "session_id": call.session_id,
-                    "org_id": call.org_id,
-                    "context": call.context,
-                    "params_digest": call.params_digest,
-                },
-                "hits": [_hit_as_dict(hit) for hit in decision.hits],
-                "shadow_hits": [_hit_as_dict(hit) for hit in decision.shadow_hits],
-                "obligations": [to_dict(duty) for duty in decision.obligations],
-                "revision": decision.revision,
-                "placement": self.placement,
+        mode = decision.capture or self.captures.get(call.tool) or self.captures.get(EVERY_TOOL, DIGEST)
+        captured = capture(call.params, mode)
+        content = {
+            "verdict": decision.verdict.word,
+            "reason": decision.reason,
+            "call": {
+                "call_id": call.call_id,
+                "tool": call.tool,
+                "tool_group": call.tool_group,
+                "agent_id": call.agent_id,
+                "session_id": call.session_id,
+                "org_id": call.org_id,
+                "context": call.context,
+                **captured.sealed,
             },
-        )
+            "hits": [_hit_as_dict(hit) for hit in decision.hits],
+            "shadow_hits": [_hit_as_dict(hit) for hit in decision.shadow_hits],
+            "obligations": [to_dict(duty) for duty in decision.obligations],
+            "revision": decision.revision,
+            "placement": self.placement,
+            "start": self._started,
+        }
+        return self._append("decision", content, payload=captured.payload)
+
+    def erasure(self, seqs: Sequence[int], params: Sequence[str], by: str, reason: str) -> Record:
+        """Destroy what opens these parameters of these records (all of them if none is named), and say so.
+
+        Raises:
+            StoreError: there is no such record, nothing in it to erase, or it could not be done; then nothing was.
+        """
+        names = [f"params.{name}" for name in params]
+
+        def change(payload: bytes | None) -> bytes | None:
+            missing = set(names) - set(openings(payload))
+            if payload is None or missing:
+                what = " and ".join(sorted(missing)) or "anything"
+                raise StoreError(f"one of these records does not keep {what} that could be erased")
+            return without(payload, [*names, "redacted"]) if names else None
+
+        content = {"records": list(seqs), "params": list(params) or None, "by": by, "reason": reason}
+        said = draft("erasure", content)
+        return self.store.erase(lambda seq, last: chained(seq, last, self.now(), said), seqs, change)
 
     def approval(self, decision: Decision, approval: Approval) -> Record:
         """A person answered an escalated call."""
@@ -93,11 +162,35 @@ class Log:
         content = {"outcome": outcome.kind, "error": error, "duration": outcome.duration}
         return self._append("outcome", {**_about(decision), **content}, durable=False)
 
-    def _append(self, kind: str, content: dict[str, Any], *, durable: bool = True) -> Record:
+    def _append(self, kind: str, content: dict[str, Any], *, payload: bytes | None = None, durable: bool = True) -> Record:
+        record = self._write(kind, content, payload=payload, durable=durable)
+        if self._checkpointer is not None:
+            self._checkpointer.seen(record.seq)
+        return record
+
+    def _write(self, kind: str, content: dict[str, Any], *, payload: bytes | None = None, durable: bool = True) -> Record:
         durable = durable and self.durability == "durable"
-        return self.store.append(lambda seq, last: link(seq, last, kind, self.now(), content), durable=durable)
+        said = draft(kind, content)
+        return self.store.append(lambda seq, last: chained(seq, last, self.now(), said, payload), durable=durable)
+
+
+def _host() -> str | None:
+    return os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME")
 
 
 def _about(decision: Decision) -> dict[str, Any]:
     """Which decision a later record belongs to."""
     return {"decision": decision.record.seq if decision.record else None, "call_id": decision.call.call_id}
+
+
+def captures_of(given: str | Mapping[str, str]) -> dict[str, str]:
+    """Capture modes by tool, `*` for every other one.
+
+    Raises:
+        ValueError: there is no such mode.
+    """
+    found = {EVERY_TOOL: given} if isinstance(given, str) else dict(given)
+    for mode in found.values():
+        if mode not in CAPTURES:
+            raise ValueError(f"`capture` cannot be `{mode}` (only {', '.join(CAPTURES)})")
+    return found

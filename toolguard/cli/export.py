@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from toolguard.audit.export import export_lines
 from toolguard.cli.terminal import OK
-from toolguard.stores.sqlite import read_records, seal_of
+from toolguard.stores.file import read_records, seal_of
 
 if TYPE_CHECKING:
     import argparse

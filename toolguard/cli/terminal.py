@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from toolguard.model import Verdict, printable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from toolguard.model import Decision
 
 OK, INTERNAL, USAGE, DENIED, ESCALATED, VERIFICATION_FAILED, POLICY_REFUSED = range(7)
 EXIT_CODES = {Verdict.ALLOW: OK, Verdict.FLAG: OK, Verdict.ESCALATE: ESCALATED, Verdict.DENY: DENIED}
 
+BAR = 30  # characters
 _COLOURS = {
     "allow": 32,
     "flag": 33,
@@ -43,6 +47,24 @@ def paint(text: str, colour: str) -> str:
 def print_json(value: Any) -> None:
     """One line of JSON."""
     print(json.dumps(value, ensure_ascii=True))
+
+
+@contextmanager
+def progress_of(done: str, what: str) -> Iterator[Callable[[int, int | None], None]]:
+    """A bar on standard error while a person is watching: call what this yields with how many there were, of how many."""
+    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        yield lambda _count, _total: None
+        return
+
+    def show(count: int, total: int | None) -> None:
+        share = min(1.0, count / total) if total else 0.0
+        bar = f"[{'#' * round(BAR * share):{BAR}}] {share:4.0%}  " if total else ""
+        print(f"\r{bar}{done} {count:,} {what}", end="", file=sys.stderr, flush=True)
+
+    try:
+        yield show
+    finally:
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
 def counted(number: int, one: str, many: str) -> str:

@@ -1,8 +1,8 @@
 """Check that a ledger was not altered, and name the first record where it was.
 
 A chain alone cannot show that records were cut off its end, or that all of it was written anew. The seal beside the ledger
-shows it, for certain with the key that `toolguard keys` printed (--key). Or note the head that this command prints somewhere
-else, and give it back with --head.
+shows it, for certain with the key that `toolguard keys` printed (--key). So do checkpoints that were copied elsewhere
+(--anchor) or signed (--verifier), and a head that this command printed earlier (--head).
 
 Exit codes: 0 intact, 5 not intact, 1 the file cannot be read.
 """
@@ -14,13 +14,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toolguard.cli.terminal import OK, VERIFICATION_FAILED, UsageError, counted, paint, print_json
-from toolguard.guard import verify
+from toolguard.audit.check import verify
+from toolguard.cli.terminal import OK, VERIFICATION_FAILED, UsageError, counted, paint, print_json, progress_of
+from toolguard.model import printable
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
-    from toolguard.audit.verify import Report
+    from toolguard.audit.report import Report
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,22 +32,43 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--key", metavar="FILE", help="a file with the key that `toolguard keys` printed; `-` for standard input"
     )
+    parser.add_argument(
+        "--anchor", action="append", default=[], metavar="FILE", help="checkpoints that were copied elsewhere; may be repeated"
+    )
+    parser.add_argument(
+        "--verifier",
+        action="append",
+        default=[],
+        metavar="KEY",
+        help="a key that signs checkpoints (`NAME+ID+KEY`), or a file with it; may be repeated",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Follow the chain and report."""
     try:
-        report = verify(args.ledger, args.head, _key(args.key))
+        with progress_of("verified", "records") as progress:
+            report = verify(
+                args.ledger,
+                args.head,
+                _key(args.key),
+                anchors=args.anchor,
+                verifiers=[_verifier(text) for text in args.verifier],
+                progress=progress,
+            )
     except ValueError as error:
         raise UsageError(str(error)) from None
     if args.json:
         print_json(asdict(report))
-    elif report.intact:
+        return OK if report.intact else VERIFICATION_FAILED
+    if report.intact:
         print(f"{paint('intact', 'good')}: {counted(report.trusted, 'record', 'records')}; head {report.head}")
-        print(_about_the_seal(report))
+        print("\n".join(_coverage(report)))
     else:
-        print(f"{paint('NOT INTACT', 'bad')}: {report.finding}")
+        print(f"{paint('NOT INTACT', 'bad')}: {printable(str(report.finding))}")
         print(f"before it {counted(report.trusted, 'record holds', 'records hold')}")
+    for remark in report.remarks:
+        print(f"{paint('note', 'unknown')}: {printable(str(remark))}")
     return OK if report.intact else VERIFICATION_FAILED
 
 
@@ -55,8 +78,19 @@ def _key(source: str | None) -> str | None:
     return sys.stdin.read() if source == "-" else Path(source).read_text(encoding="ascii")
 
 
-def _about_the_seal(report: Report) -> str:
+def _verifier(given: str) -> str:
+    return given if "+" in given else Path(given).read_text(encoding="utf-8")
+
+
+def _coverage(report: Report) -> Iterator[str]:
+    """How far each kind of evidence reaches."""
+    records = counted(report.trusted, "record", "records")
     if report.sealed is None:
-        return "not sealed: nothing beside the ledger says how far it went"
-    with_key = "checked with the key" if report.keyed else "without its key, the seal may have been made anew as well"
-    return f"sealed: {report.sealed} of {counted(report.trusted, 'record', 'records')}; {with_key}"
+        yield "not sealed: nothing beside the ledger says how far it went"
+    else:
+        with_key = "checked with the key" if report.keyed else "without its key, the seal may have been made anew as well"
+        yield f"sealed: {report.sealed} of {records}; {with_key}"
+    if report.signed is not None:
+        yield f"signed: {report.signed} of {records}, by a checkpoint with a key that was given"
+    if report.anchored is not None:
+        yield f"anchored: {report.anchored} of {records}, by a checkpoint that was kept elsewhere"

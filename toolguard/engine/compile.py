@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from toolguard.canonical import digest, encode
 from toolguard.engine.conditions import bindings_of, condition
 from toolguard.engine.explain import trace
-from toolguard.model import Citation, Explanation, RuleHit, RuleTrace, Verdict
+from toolguard.model import CAPTURES, Citation, Explanation, RuleHit, RuleTrace, Verdict
 from toolguard.policy.document import DEFAULT_PRIORITY
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class CompiledRule:
     source: tuple[Rule, Bindings]
     agent_ids: tuple[str, ...] = ()
     org_ids: tuple[str, ...] = ()
+    capture: str | None = None
 
     def concerns(self, call: ToolCall) -> bool:
         """Whether the policy's scope takes in this caller."""
@@ -48,18 +49,23 @@ class CompiledRule:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The rules for one tool and group, most restrictive first. Only rules that are enforced cover the tool."""
+    """The rules for one tool and group, most restrictive first. Only rules that are enforced cover the tool.
+
+    `capture` is the mode that keeps least among those that enforced policies name.
+    """
 
     rules: tuple[CompiledRule, ...]
     covered: bool
     shadowed: bool
+    capture: str | None
 
     @classmethod
     def of(cls, rules: Iterable[CompiledRule]) -> Plan:
         """Put the rules in order."""
         ordered = tuple(sorted(rules, key=lambda rule: rule.order))
         modes = {rule.hit.mode for rule in ordered}
-        return cls(ordered, covered="enforcement" in modes, shadowed="shadow" in modes)
+        captures = [rule.capture for rule in ordered if rule.capture and rule.hit.mode == "enforcement"]
+        return cls(ordered, "enforcement" in modes, "shadow" in modes, min(captures, key=CAPTURES.index) if captures else None)
 
 
 class PolicySet:
@@ -74,14 +80,19 @@ class PolicySet:
         self.policies = tuple(policy for policy in given if policy.status == "approved")
         self.unmatched = unmatched
         self.left_out = len(given) - len(self.policies)
-        documents = sorted((policy.canonical() for policy in self.policies), key=lambda p: str(p["policy_id"]))
-        self.revision = digest(encode({"policies": documents, "unmatched": unmatched.word})).hex()
+        self.revision = revision_of(self.document)
         self._by_tool: dict[str | None, list[CompiledRule]] = {}
         self._by_group: dict[str | None, list[CompiledRule]] = {}
         self._by_every: list[CompiledRule] = []
         self.plans: dict[str | None, dict[str | None, Plan]] = {}
         for policy in self.policies:
             self._index(policy)
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """All that decides, as plain data: what the revision is the digest of."""
+        documents = sorted((policy.canonical() for policy in self.policies), key=lambda p: str(p["policy_id"]))
+        return {"policies": documents, "unmatched": self.unmatched.word}
 
     def _index(self, policy: Policy) -> None:
         facts = bindings_of(policy)
@@ -114,6 +125,11 @@ class PolicySet:
         return Explanation(decision, tuple(rule.explained(decision.call) for rule in self.plan_for(decision.call).rules))
 
 
+def revision_of(document: dict[str, Any]) -> str:
+    """The digest (hex) of policies as plain data."""
+    return digest(encode(document)).hex()
+
+
 def compile_rule(policy: Policy, rule: Rule, facts: Bindings) -> CompiledRule:
     """One rule with everything it would report, made once; `facts` are the policy's."""
     config, citation = rule.effect_config, rule.citation
@@ -138,4 +154,5 @@ def compile_rule(policy: Policy, rule: Rule, facts: Bindings) -> CompiledRule:
         order=(-rule.verdict, policy.priority or DEFAULT_PRIORITY, rule.priority or DEFAULT_PRIORITY),
         agent_ids=policy.scope.agent_ids,
         org_ids=policy.scope.org_ids,
+        capture=policy.capture,
     )

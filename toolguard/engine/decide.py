@@ -41,7 +41,8 @@ def decide(policies: PolicySet, call: ToolCall) -> Decision:
     if not plan.covered:
         cause = why_uncovered(policies, call)
         return Decision(call, policies.unmatched, (), shadow_hits, policies.revision, policies, cause)
-    return Decision(call, hits[0].effect if hits else _ALLOW, hits, shadow_hits, policies.revision, policies)
+    verdict = hits[0].effect if hits else _ALLOW
+    return Decision(call, verdict, hits, shadow_hits, policies.revision, policies, capture=plan.capture)
 
 
 def why_uncovered(policies: PolicySet, call: ToolCall) -> str:

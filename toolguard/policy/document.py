@@ -293,6 +293,8 @@ class Policy(Strict):
     """Only approved policies decide."""
     mode: Literal["enforcement", "shadow"] = "enforcement"
     """`shadow`: what it would have said is recorded and changes nothing."""
+    capture: Literal["none", "digest", "redacted", "full"] | None = None
+    """How much of the parameters of its calls the ledger keeps; of several policies the one counts that keeps least."""
     scope: Scope = Scope()
     """Which calls it covers; left out, all of them."""
     facts: dict[Annotated[Name, AfterValidator(_fact_name)], Annotated[dict[str, str], AfterValidator(_binding)]] = Field(

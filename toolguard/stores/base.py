@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 from toolguard.model import Record
@@ -19,6 +19,25 @@ class Store(Protocol):
 
         When this returns the record survives the end of the process, and a power loss if it is `durable`.
         """
+
+    @property
+    def ledger_id(self) -> str:
+        """Tells this ledger apart from every other one (64 hexadecimal digits), for as long as it lives."""
+
+    def erase(self, build: Build, seqs: Iterable[int], change: Callable[[bytes | None], bytes | None]) -> Record:
+        """Change the payloads of these records, and add the record that says so, in one step.
+
+        When this returns nothing of the old payloads is left in the store.
+        """
+
+    def keep(self, name: str, body: bytes) -> None:
+        """Keep a document beside the records. What is kept under a name already stays as it is."""
+
+    def kept(self, name: str) -> bytes | None:
+        """The document of that name, None if there is none."""
+
+    def last(self) -> Record | None:
+        """The newest record, None while there is none."""
 
     def scan(self, after: int | None = None) -> Iterator[Record]:
         """All records, or those behind number `after`, in order, as they are stored."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from toolguard.errors import StoreError
 from toolguard.stores.base import EMPTY_HASH
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from toolguard.model import Record
     from toolguard.stores.base import Build
@@ -22,6 +24,8 @@ class MemoryStore:
         self._records: list[Record] = []
         self._lock = threading.Lock()
         self._closed = False
+        self._documents: dict[str, bytes] = {}
+        self.ledger_id = os.urandom(32).hex()
 
     def append(self, build: Build, *, durable: bool = True) -> Record:  # noqa: ARG002 - as durable as it gets
         """See `Store`; here a record lives until the process ends."""
@@ -32,6 +36,30 @@ class MemoryStore:
             record = build(last.seq, last.hash) if last else build(0, EMPTY_HASH)
             self._records.append(record)
             return record
+
+    def erase(self, build: Build, seqs: Iterable[int], change: Callable[[bytes | None], bytes | None]) -> Record:
+        """See `Store`."""
+        with self._lock:
+            chosen = list(seqs)
+            if not all(0 < seq <= len(self._records) for seq in chosen):
+                raise StoreError(f"there is no record {max(chosen)}")
+            changed = {seq: replace(self._records[seq - 1], payload=change(self._records[seq - 1].payload)) for seq in chosen}
+        record = self.append(build)
+        for seq, other in changed.items():
+            self._records[seq - 1] = other
+        return record
+
+    def keep(self, name: str, body: bytes) -> None:
+        """See `Store`."""
+        self._documents.setdefault(name, body)
+
+    def kept(self, name: str) -> bytes | None:
+        """See `Store`."""
+        return self._documents.get(name)
+
+    def last(self) -> Record | None:
+        """See `Store`."""
+        return self._records[-1] if self._records else None
 
     def scan(self, after: int | None = None) -> Iterator[Record]:
         """See `Store`."""

@@ -6,42 +6,39 @@ import logging
 import os
 import sqlite3
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolguard.errors import LedgerCorrupt, StoreError
-from toolguard.model import Record
 from toolguard.stores.base import EMPTY_HASH
 from toolguard.stores.disk import sync, whereabouts
+from toolguard.stores.file import (
+    APPLICATION_ID,
+    SCHEMA,
+    check_is_ledger,
+    read_document,
+    read_records,
+    read_seal,
+    seal_path,
+    store_error,
+)
 from toolguard.stores.group import GroupCommit
 from toolguard.stores.lock import FileLock
-from toolguard.stores.seal import SIZE, Seal
+from toolguard.stores.seal import Seal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from toolguard.model import Record
     from toolguard.stores.base import Build
     from toolguard.stores.group import Entry
 
-APPLICATION_ID = 0x7467_6C31  # "tgl1" in the file's header: what `file` and we know it by
 MAX_RECENT = 4096  # records remembered for the seal; more are read back
 TIMEOUT = 5.0  # seconds to wait for another thread or process before giving up, which means deny
 
 _logger = logging.getLogger("toolguard")
-
-SCHEMA = """
-CREATE TABLE record (
-  seq  INTEGER PRIMARY KEY,
-  body BLOB NOT NULL,
-  hash BLOB NOT NULL CHECK (length(hash) = 32)
-) STRICT;
-
-CREATE TRIGGER record_is_never_changed BEFORE UPDATE ON record BEGIN SELECT RAISE(ABORT, 'a record is never changed'); END;
-
-CREATE TRIGGER record_is_never_deleted BEFORE DELETE ON record BEGIN SELECT RAISE(ABORT, 'a record is never deleted'); END;
-"""
-STATEMENTS = tuple(part.strip().rstrip(";") for part in SCHEMA.split(";\n\n") if part.strip())
 
 
 @dataclass(slots=True)
@@ -90,6 +87,24 @@ class _Handle:
         except Exception as error:  # noqa: BLE001 - what `build` raises is its caller's; the others of the group go on
             entry.error = error
 
+    def replace_payloads(self, build: Build, seqs: Iterable[int], change: Callable[[bytes | None], bytes | None]) -> Record:
+        """Change what lies beside records and append the record that says so, in one transaction."""
+        self.database.execute("BEGIN IMMEDIATE")
+        try:
+            self.last = self._read_last()
+            for seq in seqs:
+                found = self.database.execute("SELECT payload FROM record WHERE seq = ?", (seq,)).fetchone()
+                if found is None:
+                    raise StoreError(f"there is no record {seq}")  # noqa: TRY301 - undone like every other failure
+                self.database.execute("UPDATE record SET payload = ? WHERE seq = ?", (change(found[0]), seq))
+            record = self._insert(build(*self.last))
+            self.database.execute("COMMIT")
+        except BaseException:
+            self.last = (0, EMPTY_HASH)  # read again before the next record
+            self.database.execute("ROLLBACK")
+            raise
+        return record
+
     def sync(self) -> None:
         """Bring the write-ahead log, and so every record committed so far, to the disk."""
         if self.failed:
@@ -120,7 +135,9 @@ class _Handle:
         self.recent = [each for each in self.recent if each[0] > self.sealed]
 
     def _insert(self, record: Record) -> Record:
-        done = self.database.execute("INSERT INTO record VALUES (?, ?, ?)", (record.seq, record.body, record.hash))
+        done = self.database.execute(
+            "INSERT INTO record VALUES (?, ?, ?, ?)", (record.seq, record.body, record.hash, record.payload)
+        )
         if done.rowcount != 1:
             raise StoreError("the ledger did not take the record")
         self.last = (record.seq, record.hash)
@@ -190,6 +207,37 @@ class SqliteStore:
         finally:
             handle.mutex.release()
 
+    def erase(self, build: Build, seqs: Iterable[int], change: Callable[[bytes | None], bytes | None]) -> Record:
+        """See `Store`: the freed pages are overwritten, and the write-ahead log is emptied into the ledger."""
+        try:
+            with self._exclusive() as handle:
+                record = handle.replace_payloads(build, seqs, change)
+                self._check_log_is_ours(handle)
+                handle.sync()
+                handle.seal()
+                (busy, *_) = handle.database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except (sqlite3.Error, OSError) as error:
+            raise store_error(self.path, error) from error
+        if busy:
+            raise StoreError("erased and on record; a copy stays in the write-ahead log until nobody reads the ledger any more")
+        return record
+
+    def keep(self, name: str, body: bytes) -> None:
+        """See `Store`."""
+        try:
+            with self._exclusive() as handle:
+                handle.database.execute("INSERT INTO document VALUES (?, ?) ON CONFLICT DO NOTHING", (name, body))
+        except (sqlite3.Error, OSError) as error:
+            raise store_error(self.path, error) from error
+
+    def kept(self, name: str) -> bytes | None:
+        """See `Store`."""
+        return read_document(self.path, name)
+
+    def last(self) -> Record | None:
+        """See `Store`."""
+        return next(read_records(self.path, newest_first=True), None)
+
     def scan(self, after: int | None = None) -> Iterator[Record]:
         """See `Store`: reads a snapshot, without holding anybody up."""
         yield from read_records(self.path, after)
@@ -205,6 +253,19 @@ class SqliteStore:
                 finally:
                     handle.database.close()
             handle.lock.close()
+
+    @contextmanager
+    def _exclusive(self) -> Iterator[_Handle]:
+        """Nobody else writes meanwhile, in this process or another."""
+        handle = self._own_handle()
+        if not handle.mutex.acquire(timeout=self.timeout):
+            raise StoreError(f"`{self.path}` is held by another thread")
+        try:
+            self._check_file_is_ours()
+            with handle.lock:
+                yield handle
+        finally:
+            handle.mutex.release()
 
     def _own_handle(self) -> _Handle:
         if self._closed:
@@ -249,6 +310,7 @@ class SqliteStore:
                 database = self._connect()
                 try:
                     self._check_seal(database, lock.descriptor)
+                    self.ledger_id = read_seal(lock.descriptor).commitment.hex()
                 except BaseException:
                     database.close()
                     raise
@@ -288,7 +350,8 @@ class SqliteStore:
                 f"`{self.path}` was cut short: {sealed.seq} records were sealed, and it ends with record {last}"
             )
         if sealed.seq and found[0] != sealed.head:
-            raise LedgerCorrupt(f"`{self.path}` was written anew: record {sealed.seq} is not the one that was sealed")
+            what = "was written anew, or the seal beside it is another ledger's"
+            raise LedgerCorrupt(f"`{self.path}` {what}: record {sealed.seq} is not the one that was sealed")
 
     def _prepare(self, database: sqlite3.Connection) -> None:
         """Check what is there, or make a new ledger of an empty file."""
@@ -300,82 +363,7 @@ class SqliteStore:
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = NORMAL")  # the sync that makes a record durable is `_Handle.sync`
         database.execute("PRAGMA trusted_schema = OFF")
+        database.execute("PRAGMA secure_delete = ON")  # what was erased is overwritten, not only unlinked
         if new:
             database.executescript(f"BEGIN; PRAGMA application_id = {APPLICATION_ID}; {SCHEMA} COMMIT;")
             database.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # the file is a ledger by itself, without its log
-
-
-def read_records(path: Path, after: int | None = None) -> Iterator[Record]:
-    """The records of a ledger file, read only: nothing is created or changed, no lock is taken.
-
-    Raises:
-        StoreError: there is no such file, or it cannot be read.
-        LedgerCorrupt: it is not a ledger, or SQLite finds it damaged.
-    """
-    if not path.is_file():
-        raise StoreError(f"there is no ledger `{path}`")
-    try:
-        database = _connect_read_only(path)
-        try:
-            check_is_ledger(path, database)
-            start = -(2**63) if after is None else after + 1
-            for seq, body, digest in database.execute(
-                "SELECT seq, body, hash FROM record WHERE seq >= ? ORDER BY seq", (start,)
-            ):
-                if (type(seq), type(body), type(digest)) != (int, bytes, bytes):
-                    raise LedgerCorrupt(f"`{path}` is damaged: record {seq} is not stored as bytes")
-                yield Record(seq, body, digest)
-        finally:
-            database.close()
-    except sqlite3.Error as error:
-        raise store_error(path, error) from error
-
-
-def seal_path(path: Path) -> Path:
-    """The file beside a ledger that is its lock between processes and holds its seal."""
-    return path.with_name(path.name + "-seal")
-
-
-def read_seal(descriptor: int) -> Seal:
-    """The seal in an open file."""
-    return Seal.from_bytes(os.pread(descriptor, SIZE + 1, 0))
-
-
-def seal_of(path: Path) -> Seal | None:
-    """The seal of a ledger, or None if there is none.
-
-    Raises:
-        LedgerCorrupt: there is something else in its place.
-        StoreError: it cannot be read.
-    """
-    try:
-        with seal_path(path).open("rb") as file:
-            return Seal.from_bytes(file.read(SIZE + 1))
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise store_error(seal_path(path), error) from error
-
-
-def _connect_read_only(path: Path) -> sqlite3.Connection:
-    # Without a write-ahead log nobody has it open, and SQLite must not create one beside a piece of evidence.
-    mode = "mode=ro" if path.with_name(path.name + "-wal").exists() else "immutable=1"
-    return sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True)
-
-
-def check_is_ledger(path: Path, database: sqlite3.Connection) -> None:
-    """Raise LedgerCorrupt for another SQLite database, and for a ledger with anything in it that could answer in its place."""
-    (found,) = database.execute("PRAGMA application_id").fetchone()
-    if found != APPLICATION_ID:
-        raise LedgerCorrupt(f"`{path}` is an SQLite database, but not a ledger")
-    schema = [sql for (sql,) in database.execute("SELECT sql FROM sqlite_schema")]
-    if STATEMENTS[0] not in schema or not set(schema) <= set(STATEMENTS):
-        raise LedgerCorrupt(f"`{path}` was altered: its tables and triggers are not those of a ledger")
-
-
-def store_error(path: Path, error: sqlite3.Error | OSError) -> StoreError:
-    """SQLite's or the system's error in our words: damaged files apart from everything else."""
-    name = getattr(error, "sqlite_errorname", "")
-    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-        return LedgerCorrupt(f"`{path}` is damaged: {error}")
-    return StoreError(f"the ledger `{path}` cannot be used: {error}")

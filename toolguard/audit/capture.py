@@ -1,0 +1,151 @@
+r"""What a record keeps of a call's parameters: a commitment to each in the chain, and beside it what opens the commitment.
+
+    commitment = BLAKE3("toolguard parameter\n" + salt + text)      text = JSON of [name, value]; 32 random bytes of salt
+
+The chain holds the commitments. Salts, and texts as far as the capture mode keeps them, lie beside the record in its payload:
+they can be disclosed one by one, left out of an export, or erased, and the chain verifies all the same. Without its salt a
+commitment says nothing, not even about a value that could be guessed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from toolguard.canonical import digest, to_json
+from toolguard.errors import LedgerCorrupt
+from toolguard.model import CAPTURES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+NONE, DIGEST, REDACTED, FULL = CAPTURES
+TOGETHER = "*"  # the name under which parameters are sealed together, when there are too many of them or too long names
+MAX_PARAMETERS = 100
+MAX_NAME = 128  # characters
+MAX_SHOWN_DIGITS = 8  # longer numbers may be a card's, a person's or an account's
+SALT = 32
+_DOMAIN = b"toolguard parameter\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What opens one commitment: its salt (hex), and the text that was committed to, if it was kept."""
+
+    salt: str
+    text: str | None = None
+
+    def commitment(self, text: str | None = None) -> str:
+        """The commitment (hex) to this text, or to the one that was kept."""
+        return committed(bytes.fromhex(self.salt), (text if text is not None else self.text or "").encode())
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """`sealed` goes into the record, `payload` lies beside it."""
+
+    sealed: dict[str, Any]
+    payload: bytes | None
+
+
+def committed(salt: bytes, text: bytes) -> str:
+    """The commitment (hex) to a text."""
+    return digest(_DOMAIN + salt + text).hex()
+
+
+def capture(params: Mapping[str, Any], mode: str, random: Callable[[int], bytes] = os.urandom) -> Captured:
+    """Seal parameters (plain data) and keep of them what the mode says.
+
+    `none` seals nothing, `digest` keeps the salts, `redacted` also a view without texts and long numbers, `full` everything.
+    """
+    if mode == NONE:
+        return Captured({"capture": mode}, None)
+    if len(params) > MAX_PARAMETERS or any(len(name) > MAX_NAME or name == TOGETHER for name in params):
+        params = {TOGETHER: params}
+    if not params:
+        return Captured({"capture": mode, "params": {}}, None)
+    salts = random(SALT * (len(params) + 1))
+    sealed: dict[str, str] = {}
+    kept: dict[str, dict[str, str]] = {}
+    for place, (name, value) in enumerate(params.items(), 1):
+        salt, text = salts[SALT * place : SALT * (place + 1)], to_json([name, value])
+        sealed[name] = committed(salt, text)
+        kept[name] = {"salt": salt.hex(), "text": text.decode()} if mode == FULL else {"salt": salt.hex()}
+    content: dict[str, Any] = {"capture": mode, "params": sealed}
+    payload: dict[str, Any] = {"params": kept}
+    if mode == REDACTED:
+        salt, text = salts[:SALT], to_json(redacted(params))
+        content["redacted"] = committed(salt, text)
+        payload["redacted"] = {"salt": salt.hex(), "text": text.decode()}
+    return Captured(content, to_json(payload))
+
+
+def redacted(value: Any) -> Any:
+    """The shape of a value: numbers of up to eight digits, booleans and null as they are, of everything else only the size."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, dict):
+        return {name: redacted(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [redacted(item) for item in value]
+    if isinstance(value, (int, float, Decimal)):
+        digits = sum(c.isdigit() for c in str(value))
+        return value if digits <= MAX_SHOWN_DIGITS else f"<number of {digits} digits>"
+    what = "bytes" if isinstance(value, bytes) else "characters"
+    return f"<{len(value)} {what}>"
+
+
+def openings(payload: bytes | None) -> dict[str, Opening]:
+    """What a payload still opens, by `params.NAME`, and `redacted`.
+
+    Raises:
+        LedgerCorrupt: it is no payload.
+    """
+    if payload is None:
+        return {}
+    try:
+        content = json.loads(payload)
+        found = {f"params.{name}": Opening(**entry) for name, entry in content.get("params", {}).items()}
+        return found | ({"redacted": Opening(**content["redacted"])} if "redacted" in content else {})
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise LedgerCorrupt(f"a payload cannot be read: {type(error).__name__}") from None
+
+
+def commitments(content: Mapping[str, Any]) -> dict[str, str]:
+    """The commitments in a record, under the names that `openings` uses."""
+    call = content.get("call")
+    if not isinstance(call, dict) or not isinstance(call.get("params"), dict):
+        return {}
+    found = {f"params.{name}": value for name, value in call["params"].items()}
+    return found | ({"redacted": call["redacted"]} if "redacted" in call else {})
+
+
+def without(payload: bytes | None, names: Iterable[str]) -> bytes | None:
+    """A payload that no longer opens these names, None when it opens nothing any more."""
+    left = {name: opening for name, opening in openings(payload).items() if name not in set(names)}
+    if not left:
+        return None
+    content: dict[str, Any] = {"params": {}}
+    for name, opening in left.items():
+        entry = {"salt": opening.salt} | ({"text": opening.text} if opening.text is not None else {})
+        if name == "redacted":
+            content["redacted"] = entry
+        else:
+            content["params"][name.removeprefix("params.")] = entry
+    return to_json(content)
+
+
+def wrong_opening(content: Mapping[str, Any], payload: bytes | None) -> str | None:
+    """The first name whose kept text is not what the record's commitment seals; None when all of them fit."""
+    sealed = commitments(content)
+    for name, opening in openings(payload).items():
+        try:
+            fits = opening.text is None or opening.commitment() == sealed.get(name)
+        except (TypeError, ValueError, AttributeError):
+            fits = False
+        if not fits:
+            return name
+    return None

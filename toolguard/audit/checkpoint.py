@@ -1,0 +1,195 @@
+"""Checkpoints: now and then the root of all records so far becomes a record, signed and copied to other places if so wished.
+
+A thread makes them, so that no call waits for a signature or a network: every so many records, every so many seconds in which
+there were any, and at the end. Any process that shares the ledger may make one; each goes on from where it was itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import weakref
+from dataclasses import dataclass, field
+from itertools import islice, takewhile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from toolguard.audit.merkle import Tree
+from toolguard.audit.note import Checkpoint, Note
+from toolguard.audit.sign import Signer
+from toolguard.audit.verify import LAG, Evidence, Follower, origin_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from toolguard.audit.sign import Verifier
+    from toolguard.model import Record
+    from toolguard.stores.base import Store
+
+    Anchor = Callable[[str], object]  # takes a note to another place; whatever it raises is put on record
+    Append = Callable[[str, dict[str, Any]], Record]
+
+KIND = "checkpoint"
+CHECKED = 5000  # newest records that are checked at least when a ledger is opened
+NO_NAME = "toolguard"
+
+_logger = logging.getLogger("toolguard")
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoints:
+    """When checkpoints are made, who signs them and where they are copied to.
+
+    Args:
+        signing_key: the file that `toolguard keys --sign` made, outside the agent's reach; None leaves checkpoints unsigned.
+        anchors: where each is copied to: see `toolguard.audit.anchor`, or anything that can be called with the note's text.
+        every: records.
+        seconds: time, in which there were any records.
+    """
+
+    signing_key: str | Path | None = None
+    anchors: Sequence[Anchor] = ()
+    every: int = 1000
+    seconds: float = 60.0
+    signer: Signer | None = field(init=False, default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        """Read the key now, so that a wrong one shows at once."""
+        if self.every < 1 or self.seconds <= 0:
+            raise ValueError("checkpoints need at least one record and some time between them")
+        if self.signing_key is not None:
+            object.__setattr__(self, "signer", Signer.load(Path(self.signing_key)))
+
+
+def resumed(store: Store, plan: Checkpoints) -> Follower:
+    """Where to begin checking a ledger that is opened: at the newest checkpoint that leaves `CHECKED` records behind it.
+
+    With a signing key only its own checkpoints count. Without such a checkpoint, and in a shorter ledger: at the beginning.
+    """
+    last = store.last()
+    low = last.seq - CHECKED if last is not None else 0
+    verifier = plan.signer.verifier if plan.signer else None
+    while low > 0:
+        high, low = low, max(0, low - CHECKED)
+        found = [record for record in takewhile(lambda record: record.seq <= high, store.scan(low)) if _is_checkpoint(record)]  # noqa: B023
+        for record in reversed(found):
+            follower = _begun_at(record, store, verifier)
+            if follower is not None:
+                return follower
+    return Follower(Evidence())
+
+
+def _is_checkpoint(record: Record) -> bool:
+    return record.body.find(b'"kind":"checkpoint"', 0, 200) > 0
+
+
+def _begun_at(record: Record, store: Store, verifier: Verifier | None) -> Follower | None:
+    """A follower behind what this checkpoint covers; None if it cannot be read, or is not signed with the key."""
+    try:
+        content = record.content
+        note = Note.parse(content["note"])
+        tree = Tree(note.checkpoint.size, [bytes.fromhex(peak) for peak in content["peaks"]])
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+    if (verifier is not None and not verifier.accepts(note)) or tree.root() != note.checkpoint.root or tree.size < CHECKED:
+        return None
+    before, last = islice(store.scan(tree.size - 2), 2)
+    return Follower(Evidence(), count=tree.size, last=last.hash, before=before.hash, tree=tree)
+
+
+class Checkpointer:
+    """Makes the checkpoints of one guard; `tree` is that of the records it knows to hold."""
+
+    def __init__(self, store: Store, append: Append, plan: Checkpoints, tree: Tree) -> None:
+        self._store, self._append, self._plan, self._tree = store, append, plan, tree
+        self._made = tree.size  # how far the ledger was behind our last checkpoint
+        self._begin()
+
+    def _begin(self) -> None:
+        """What cannot be taken along into a forked process."""
+        self._process = os.getpid()
+        self._mutex = threading.Lock()
+        self._due = threading.Event()
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def seen(self, seq: int) -> None:
+        """A record was written."""
+        if self._process != os.getpid():
+            self._begin()
+        if self._thread is None:
+            # It holds us only while it works: a guard that nobody closes can still be forgotten.
+            target = weakref.ref(self), self._due, self._ended, self._plan.seconds
+            self._thread = threading.Thread(target=_run, args=target, name="toolguard-checkpoints", daemon=True)
+            self._thread.start()
+        if seq - self._made >= self._plan.every:
+            self._due.set()
+
+    def __del__(self) -> None:
+        self._ended.set()
+        self._due.set()
+
+    def close(self) -> None:
+        """A last checkpoint, and no more."""
+        self._ended.set()
+        self._due.set()
+        if self._process != os.getpid():
+            self._begin()
+        elif self._thread is not None:
+            self._thread.join()
+        self.make()
+
+    def make(self) -> None:
+        """A checkpoint of everything so far, unless there is nothing new. What goes wrong is logged, and tried again later."""
+        with self._mutex:
+            try:
+                note = self._recorded()
+            except Exception:  # the records themselves are written and sealed; only this statement about them is late
+                _logger.exception("a checkpoint could not be made")
+                return
+            if note is not None:
+                self._anchored(note)
+
+    def _recorded(self) -> Note | None:
+        last = self._store.last()
+        if last is None or last.seq <= self._made:
+            return None
+        while True:
+            for record in self._store.scan(self._tree.size):
+                self._tree.add(record.hash)
+            note = self._note()
+            peaks = [peak.hex() for peak in self._tree.peaks]
+            record = self._append(KIND, {"size": self._tree.size, "note": str(note), "peaks": peaks})
+            self._made = record.seq
+            if record.seq - self._tree.size <= LAG:
+                return note
+
+    def _note(self) -> Note:
+        signer = self._plan.signer
+        origin = f"{signer.name if signer else NO_NAME}/{origin_id(self._store.ledger_id)}"
+        text = Checkpoint(origin, self._tree.size, self._tree.root()).text
+        return signer.sign(text) if signer else Note(text)
+
+    def _anchored(self, note: Note) -> None:
+        for anchor in self._plan.anchors:
+            try:
+                anchor(str(note))
+            except Exception as error:  # the next checkpoint says all that this one says
+                _logger.exception("a checkpoint could not be copied to %r", anchor)
+                failed = {"anchor": repr(anchor), "size": note.checkpoint.size, "error": type(error).__name__}
+                try:
+                    self._made = self._append("anchor", failed).seq
+                except Exception:
+                    _logger.exception("and that could not be recorded")
+
+
+def _run(ref: weakref.ref[Checkpointer], due: threading.Event, ended: threading.Event, seconds: float) -> None:
+    while True:
+        due.wait(seconds)
+        due.clear()
+        checkpointer = ref()
+        if ended.is_set() or checkpointer is None:
+            return
+        checkpointer.make()
+        del checkpointer

@@ -1,0 +1,133 @@
+"""A ledger's SQLite file and the seal beside it: its tables, and how it is read, without changing anything."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from typing import TYPE_CHECKING
+
+from toolguard.errors import LedgerCorrupt, StoreError
+from toolguard.model import Record
+from toolguard.stores.seal import SIZE, Seal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+APPLICATION_ID = 0x7467_6C31  # "tgl1" in the file's header: what `file` and we know it by
+
+SCHEMA = """
+CREATE TABLE record (
+  seq     INTEGER PRIMARY KEY,
+  body    BLOB NOT NULL,
+  hash    BLOB NOT NULL CHECK (length(hash) = 32),
+  payload BLOB
+) STRICT;
+
+CREATE TABLE document (
+  name TEXT PRIMARY KEY,
+  body BLOB NOT NULL
+) STRICT;
+
+CREATE TRIGGER record_is_never_changed BEFORE UPDATE OF seq, body, hash ON record BEGIN
+  SELECT RAISE(ABORT, 'a record is never changed'); END;
+
+CREATE TRIGGER record_is_never_deleted BEFORE DELETE ON record BEGIN SELECT RAISE(ABORT, 'a record is never deleted'); END;
+"""
+_SELECT = "SELECT seq, body, hash, payload FROM record WHERE seq >= ? ORDER BY seq"
+_STORED_AS = {(int, bytes, bytes, bytes), (int, bytes, bytes, type(None))}
+STATEMENTS = tuple(part.strip().rstrip(";") for part in SCHEMA.split(";\n\n") if part.strip())
+
+
+def read_records(path: Path, after: int | None = None, *, newest_first: bool = False) -> Iterator[Record]:
+    """The records of a ledger file, read only: nothing is created or changed, no lock is taken.
+
+    Raises:
+        StoreError: there is no such file, or it cannot be read.
+        LedgerCorrupt: it is not a ledger, or SQLite finds it damaged.
+    """
+    if not path.is_file():
+        raise StoreError(f"there is no ledger `{path}`")
+    try:
+        database = _connect_read_only(path)
+        try:
+            check_is_ledger(path, database)
+            start = -(2**63) if after is None else after + 1
+            order = " DESC" if newest_first else ""
+            for row in database.execute(_SELECT + order, (start,)):
+                if tuple(map(type, row)) not in _STORED_AS:
+                    raise LedgerCorrupt(f"`{path}` is damaged: record {row[0]} is not stored as bytes")
+                yield Record(*row)
+        finally:
+            database.close()
+    except sqlite3.Error as error:
+        raise store_error(path, error) from error
+
+
+def read_document(path: Path, name: str) -> bytes | None:
+    """What was kept under a name; None if nothing was.
+
+    Raises:
+        StoreError: the ledger cannot be read.
+        LedgerCorrupt: it is not a ledger, or SQLite finds it damaged.
+    """
+    try:
+        database = _connect_read_only(path)
+        try:
+            check_is_ledger(path, database)
+            found = database.execute("SELECT body FROM document WHERE name = ?", (name,)).fetchone()
+        finally:
+            database.close()
+    except sqlite3.Error as error:
+        raise store_error(path, error) from error
+    return found[0] if found else None
+
+
+def seal_path(path: Path) -> Path:
+    """The file beside a ledger that is its lock between processes and holds its seal."""
+    return path.with_name(path.name + "-seal")
+
+
+def read_seal(descriptor: int) -> Seal:
+    """The seal in an open file."""
+    return Seal.from_bytes(os.pread(descriptor, SIZE + 1, 0))
+
+
+def seal_of(path: Path) -> Seal | None:
+    """The seal of a ledger, or None if there is none.
+
+    Raises:
+        LedgerCorrupt: there is something else in its place.
+        StoreError: it cannot be read.
+    """
+    try:
+        with seal_path(path).open("rb") as file:
+            return Seal.from_bytes(file.read(SIZE + 1))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise store_error(seal_path(path), error) from error
+
+
+def _connect_read_only(path: Path) -> sqlite3.Connection:
+    # Without a write-ahead log nobody has it open, and SQLite must not create one beside a piece of evidence.
+    mode = "mode=ro" if path.with_name(path.name + "-wal").exists() else "immutable=1"
+    return sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True)
+
+
+def check_is_ledger(path: Path, database: sqlite3.Connection) -> None:
+    """Raise LedgerCorrupt for another SQLite database, and for a ledger with anything in it that could answer in its place."""
+    (found,) = database.execute("PRAGMA application_id").fetchone()
+    if found != APPLICATION_ID:
+        raise LedgerCorrupt(f"`{path}` is an SQLite database, but not a ledger")
+    schema = [sql for (sql,) in database.execute("SELECT sql FROM sqlite_schema")]
+    if STATEMENTS[0] not in schema or not set(schema) <= {*STATEMENTS, None}:  # an index that SQLite made has no text
+        raise LedgerCorrupt(f"`{path}` was altered: its tables and triggers are not those of a ledger")
+
+
+def store_error(path: Path, error: sqlite3.Error | OSError) -> StoreError:
+    """SQLite's or the system's error in our words: damaged files apart from everything else."""
+    name = getattr(error, "sqlite_errorname", "")
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        return LedgerCorrupt(f"`{path}` is damaged: {error}")
+    return StoreError(f"the ledger `{path}` cannot be used: {error}")
