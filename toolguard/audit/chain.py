@@ -42,6 +42,12 @@ def version_of(body: bytes) -> int | None:
     return int(found[1]) if found else None
 
 
+def is_kind(body: bytes, *kinds: str) -> bool:
+    """Whether this is the body of a record of one of these kinds."""
+    at = body.find(b'"kind":"', 0, 200) + 8
+    return body[at : body.find(b'"', at)].decode("ascii", "replace") in kinds
+
+
 def beginning(seq: int, previous: bytes) -> bytes:
     """What the body of record `seq` begins with, up to its time."""
     return b'{"v":%d,"seq":%d,"prev":"%s","time":' % (VERSION, seq, previous.hex().encode())

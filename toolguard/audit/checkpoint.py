@@ -11,10 +11,11 @@ import os
 import threading
 import weakref
 from dataclasses import dataclass, field
-from itertools import islice, takewhile
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toolguard.audit.chain import is_kind
 from toolguard.audit.merkle import Tree
 from toolguard.audit.note import Checkpoint, Note
 from toolguard.audit.sign import Signer
@@ -72,16 +73,13 @@ def resumed(store: Store, plan: Checkpoints) -> Follower:
     verifier = plan.signer.verifier if plan.signer else None
     while low > 0:
         high, low = low, max(0, low - CHECKED)
-        found = [record for record in takewhile(lambda record: record.seq <= high, store.scan(low)) if _is_checkpoint(record)]  # noqa: B023
+        window = islice(store.scan(low or None), high - low)
+        found = [record for record in window if is_kind(record.body, KIND)]
         for record in reversed(found):
             follower = _begun_at(record, store, verifier)
             if follower is not None:
                 return follower
     return Follower(Evidence())
-
-
-def _is_checkpoint(record: Record) -> bool:
-    return record.body.find(b'"kind":"checkpoint"', 0, 200) > 0
 
 
 def _begun_at(record: Record, store: Store, verifier: Verifier | None) -> Follower | None:
@@ -152,16 +150,17 @@ class Checkpointer:
                 self._anchored(note)
 
     def _recorded(self) -> Note | None:
-        last = self._store.last()
-        if last is None or last.seq <= self._made:
-            return None
+        news = False
         while True:
-            for record in self._store.scan(self._tree.size):
+            for record in self._store.scan(self._tree.size or None):
                 self._tree.add(record.hash)
+                news = news or _is_news(record)
+            if not news:
+                return None
             note = self._note()
             peaks = [peak.hex() for peak in self._tree.peaks]
             record = self._append(KIND, {"size": self._tree.size, "note": str(note), "peaks": peaks})
-            self._made = record.seq
+            self._made = self._tree.size
             if record.seq - self._tree.size <= LAG:
                 return note
 
@@ -179,9 +178,14 @@ class Checkpointer:
                 _logger.exception("a checkpoint could not be copied to %r", anchor)
                 failed = {"anchor": repr(anchor), "size": note.checkpoint.size, "error": type(error).__name__}
                 try:
-                    self._made = self._append("anchor", failed).seq
+                    self._append("anchor", failed)
                 except Exception:
                     _logger.exception("and that could not be recorded")
+
+
+def _is_news(record: Record) -> bool:
+    """Whether a checkpoint is worth making for this record; else processes would go on telling each other of theirs."""
+    return not is_kind(record.body, KIND, "anchor")
 
 
 def _run(ref: weakref.ref[Checkpointer], due: threading.Event, ended: threading.Event, seconds: float) -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 LAG = 4096  # records that may be written between those a checkpoint covers and the checkpoint itself
 MAX_REMARKS = 20  # of each kind; more of them say nothing new
+TOGETHER = 1000  # records that are sealed in one go
 PROGRESS = 10_000  # records between two calls of `progress`
 
 
@@ -109,6 +110,7 @@ class Follower:
     _began: int = 0
     _proven: tuple[int, bytes] = (0, EMPTY_HASH)  # how far a checkpoint from elsewhere, or a signed one, was found to hold
     _ours: Seal | None = None
+    _unsealed: list[tuple[int, bytes]] = field(default_factory=list)
     _recent: deque[bytes] = field(default_factory=lambda: deque(maxlen=LAG))
     _notes: dict[int, list[Checkpoint]] = field(default_factory=dict)
     _bare: set[int] = field(default_factory=set)  # records with commitments that nothing opens
@@ -215,8 +217,15 @@ class Follower:
         if seal and seal.seq == record.seq and seal.head != record.hash:
             return Finding("rewritten", record.seq, "it is not the record that was sealed")
         if self._ours and seal and record.seq <= seal.seq:
-            self._ours = self._ours.over([(record.seq, record.hash)])
+            self._unsealed.append((record.seq, record.hash))
+            if len(self._unsealed) == TOGETHER:
+                self._seal_them()
         return None
+
+    def _seal_them(self) -> None:
+        if self._ours:
+            self._ours = self._ours.over(self._unsealed)
+            self._unsealed.clear()
 
     def _against_notes(self) -> Finding | None:
         for checkpoint in self._notes.get(self.count, ()):
@@ -231,6 +240,7 @@ class Follower:
     def end(self) -> Finding | None:
         """What is wrong now that there are no more records."""
         seal, noted, count = self.evidence.seal, self.evidence.noted, self.count
+        self._seal_them()
         if seal and seal.seq > count:
             return Finding("truncated tail", count + 1, f"the ledger ends with record {count}, and {seal.seq} were sealed")
         if self._ours and seal and (self._ours.tag != seal.tag or (seal.key and self._ours.key != seal.key)):

@@ -1,4 +1,4 @@
-"""Check that a ledger was not altered, and name the first record where it was.
+"""Check that a ledger, or a receipt from `toolguard prove`, was not altered; name the first record where it was.
 
 A chain alone cannot show that records were cut off its end, or that all of it was written anew. The seal beside the ledger
 shows it, for certain with the key that `toolguard keys` printed (--key). So do checkpoints that were copied elsewhere
@@ -14,20 +14,24 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from toolguard.audit.anchor import read_notes
 from toolguard.audit.check import verify
+from toolguard.audit.prove import check_receipt
+from toolguard.audit.sign import Verifier
 from toolguard.cli.terminal import OK, VERIFICATION_FAILED, UsageError, counted, paint, print_json, progress_of
-from toolguard.model import printable
+from toolguard.model import printable, shown
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
+    from toolguard.audit.prove import Proved
     from toolguard.audit.report import Report
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which ledger, and what is known about it."""
-    parser.add_argument("ledger", metavar="FILE", help="the ledger's SQLite file, or an export of it (`*.jsonl`)")
+    parser.add_argument("ledger", metavar="FILE", help="the ledger's file, an export (`*.jsonl`) or a receipt (`*.json`)")
     parser.add_argument("--head", metavar="SEQ:HASH", help="a head printed earlier: the ledger has to contain it")
     parser.add_argument(
         "--key", metavar="FILE", help="a file with the key that `toolguard keys` printed; `-` for standard input"
@@ -46,6 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Follow the chain and report."""
+    if Path(args.ledger).suffix == ".json":
+        return _receipt(args)
     try:
         with progress_of("verified", "records") as progress:
             report = verify(
@@ -70,6 +76,35 @@ def run(args: argparse.Namespace) -> int:
     for remark in report.remarks:
         print(f"{paint('note', 'unknown')}: {printable(str(remark))}")
     return OK if report.intact else VERIFICATION_FAILED
+
+
+def _receipt(args: argparse.Namespace) -> int:
+    try:
+        verifiers = [Verifier.parse(_verifier(text)) for text in args.verifier]
+        notes = [note for path in args.anchor for note in read_notes(Path(path).read_text(encoding="utf-8"))]
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    proved = check_receipt(Path(args.ledger).read_text(encoding="utf-8"), verifiers, notes)
+    if args.json:
+        print_json(asdict(proved))
+    elif not proved.holds:
+        print(f"{paint('NOT PROVED', 'bad')}: {printable(str(proved.finding))}")
+    else:
+        what = f"record {proved.seq} is among" if proved.content else f"the first {proved.seq} records are still the first of"
+        print(f"{paint('proved', 'good')}: {what} the {counted(proved.size, 'record', 'records')} of the checkpoint")
+        print("\n".join(_shown(proved)))
+    return OK if proved.holds else VERIFICATION_FAILED
+
+
+def _shown(proved: Proved) -> Iterator[str]:
+    """What a receipt says, and on whose word."""
+    call = proved.content.get("call")
+    if isinstance(call, dict):
+        yield printable(f"{proved.content.get('verdict')}: {call.get('tool')}: {proved.content.get('reason')}")
+    for name, value in proved.values.items():
+        yield f"  {printable(name)} = {shown(value)}"
+    if not proved.vouched:
+        yield "nobody vouches for the checkpoint itself: give --verifier, or --anchor with a checkpoint kept elsewhere"
 
 
 def _key(source: str | None) -> str | None:

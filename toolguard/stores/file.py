@@ -64,6 +64,25 @@ def read_records(path: Path, after: int | None = None, *, newest_first: bool = F
         raise store_error(path, error) from error
 
 
+def read_hashes(path: Path) -> Iterator[bytes]:
+    """The hashes of all records in order, without the records.
+
+    Raises:
+        StoreError: the ledger cannot be read.
+        LedgerCorrupt: it is not a ledger, or SQLite finds it damaged.
+    """
+    try:
+        database = _connect_read_only(path)
+        try:
+            check_is_ledger(path, database)
+            for (digest,) in database.execute("SELECT hash FROM record ORDER BY seq"):
+                yield digest
+        finally:
+            database.close()
+    except sqlite3.Error as error:
+        raise store_error(path, error) from error
+
+
 def read_document(path: Path, name: str) -> bytes | None:
     """What was kept under a name; None if nothing was.
 
