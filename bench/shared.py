@@ -15,7 +15,7 @@ from bench.durable import bare, durability, insert
 from bench.measure import agree, row, take_turns
 from toolguard.audit.chain import link
 from toolguard.audit.verify import verify
-from toolguard.stores import sqlite
+from toolguard.stores import handle, sqlite
 
 THREADS = 64
 EACH = 4  # records of each thread in one turn
@@ -94,14 +94,14 @@ def checks(store, database):
 
 @contextmanager
 def slower_syncs():
-    quick = sqlite.sync
+    quick = handle.sync
 
     def sync(descriptor):
         quick(descriptor)
         time.sleep(SLOWER)
 
-    sqlite.sync = sync
+    handle.sync = sync
     try:
         yield
     finally:
-        sqlite.sync = quick
+        handle.sync = quick

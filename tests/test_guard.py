@@ -316,7 +316,7 @@ def test_decisions_and_errors_cross_between_processes(guard):
 
 def test_how_durable_a_record_is_can_be_chosen_and_is_on_record(guard, monkeypatch):
     syncs = []
-    monkeypatch.setattr("toolguard.stores.sqlite.sync", syncs.append)
+    monkeypatch.setattr("toolguard.stores.handle.sync", syncs.append)
     for durability, expected in (("durable", [1, 1]), ("process", [0, 0])):
         made = guard(CAP, durability=durability)
         counted = []

@@ -114,3 +114,19 @@ def test_no_proof_between_trees_that_are_not_there(first, second):
     with pytest.raises(ValueError, match="leaves"):
         consistency_proof([b""] * 8, first, second)
     assert not is_consistent(first, bytes(32), second if second < 9 else 2, bytes(32), [])
+
+
+@given(LEAVES, st.data())
+def test_proofs_when_the_first_leaves_are_not_there_any_more(leaves, data):
+    gone = data.draw(st.integers(0, len(leaves) - 1))
+    begun = tree(leaves[:gone])
+    size = data.draw(st.integers(gone + 1, len(leaves)))
+    index = data.draw(st.integers(gone, size - 1))
+    assert inclusion_proof(leaves[gone:], index, size, begun) == inclusion_proof(leaves, index, size)
+    first = data.draw(st.integers(max(1, gone), size))
+    assert consistency_proof(leaves[gone:], first, size, begun) == consistency_proof(leaves, first, size)
+
+
+def test_no_proof_of_a_leaf_that_is_not_there_any_more():
+    with pytest.raises(ValueError, match="not given any more"):
+        inclusion_proof(INPUTS[4:], 2, 8, tree(INPUTS[:4]))

@@ -15,7 +15,7 @@ import pytest
 from toolguard.audit.chain import link
 from toolguard.audit.verify import Evidence, verify
 from toolguard.errors import LedgerCorrupt
-from toolguard.stores import sqlite
+from toolguard.stores import handle, sqlite
 from toolguard.stores.file import seal_of
 from toolguard.stores.sqlite import SqliteStore
 
@@ -112,7 +112,8 @@ def written(tmp_path, monkeypatch, *, syncs):
 
     real_pwrite = os.pwrite
     monkeypatch.setattr(sqlite.sqlite3, "connect", connect)
-    monkeypatch.setattr(sqlite, "sync", note_sync)
+    for module in (sqlite, handle):
+        monkeypatch.setattr(module, "sync", note_sync)
     monkeypatch.setattr(os, "pwrite", note_pwrite)
     store = SqliteStore(path)
     store._handle.database.execute("PRAGMA wal_autocheckpoint = 12")

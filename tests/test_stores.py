@@ -466,7 +466,7 @@ def test_after_a_failed_sync_nothing_is_acknowledged(tmp_path, monkeypatch):
     def broken(_):
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr("toolguard.stores.sqlite.sync", broken)
+    monkeypatch.setattr("toolguard.stores.handle.sync", broken)
     with pytest.raises(StoreError, match="Input/output error"):
         store.append(note("b"))
     monkeypatch.undo()

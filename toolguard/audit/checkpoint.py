@@ -19,7 +19,8 @@ from toolguard.audit.chain import is_kind
 from toolguard.audit.merkle import Tree
 from toolguard.audit.note import Checkpoint, Note
 from toolguard.audit.sign import Signer
-from toolguard.audit.verify import LAG, Evidence, Follower, origin_id
+from toolguard.audit.verify import LAG, Behind, Evidence, Follower, origin_id
+from toolguard.errors import LedgerCorrupt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -74,7 +75,7 @@ def resumed(store: Store, plan: Checkpoints) -> Follower:
     while low > 0:
         high, low = low, max(0, low - CHECKED)
         window = islice(store.scan(low or None), high - low)
-        found = [record for record in window if is_kind(record.body, KIND)]
+        found = [record for record in window if record.seq <= high and is_kind(record.body, KIND)]
         for record in reversed(found):
             follower = _begun_at(record, store, verifier)
             if follower is not None:
@@ -92,8 +93,10 @@ def _begun_at(record: Record, store: Store, verifier: Verifier | None) -> Follow
         return None
     if (verifier is not None and not verifier.accepts(note)) or tree.root() != note.checkpoint.root or tree.size < CHECKED:
         return None
-    before, last = islice(store.scan(tree.size - 2), 2)
-    return Follower(Evidence(), count=tree.size, last=last.hash, before=before.hash, tree=tree)
+    last = next(store.scan(tree.size - 1), None)
+    if last is None or last.seq != tree.size:
+        return None
+    return Follower(Evidence(), count=tree.size, last=last.hash, tree=tree)
 
 
 class Checkpointer:
@@ -153,6 +156,8 @@ class Checkpointer:
         news = False
         while True:
             for record in self._store.scan(self._tree.size or None):
+                if record.seq != self._tree.size + 1:
+                    self._tree = _behind_archive(record)
                 self._tree.add(record.hash)
                 news = news or _is_news(record)
             if not news:
@@ -181,6 +186,13 @@ class Checkpointer:
                     self._append("anchor", failed)
                 except Exception:
                     _logger.exception("and that could not be recorded")
+
+
+def _behind_archive(record: Record) -> Tree:
+    behind = Behind.read(record)
+    if behind is None:
+        raise LedgerCorrupt(f"the records before record {record.seq} are gone, and it does not say where to")
+    return behind.tree
 
 
 def _is_news(record: Record) -> bool:

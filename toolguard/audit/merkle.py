@@ -61,27 +61,30 @@ class Tree:
         return root
 
 
-def inclusion_proof(leaves: Iterable[bytes], index: int, size: int) -> list[bytes]:
+def inclusion_proof(leaves: Iterable[bytes], index: int, size: int, begun: Tree | None = None) -> list[bytes]:
     """The path from leaf `index` (from 0) to the root of the first `size` leaves: PATH(m, D[n]) of RFC 9162, 2.1.3.1.
+
+    `begun` is the tree of leaves that are not given any more; `leaves` follow them.
 
     Raises:
         ValueError: there is no such leaf, or there are fewer leaves.
     """
     if not 0 <= index < size:
         raise ValueError(f"there is no leaf {index} in a tree of {size}")
-    spans = list(_path(index, 0, size))
-    return _roots_of(leaves, spans, size)
+    return _roots_of(leaves, list(_path(index, 0, size)), size, begun or Tree())
 
 
-def consistency_proof(leaves: Iterable[bytes], first: int, second: int) -> list[bytes]:
+def consistency_proof(leaves: Iterable[bytes], first: int, second: int, begun: Tree | None = None) -> list[bytes]:
     """What shows that the tree of `second` leaves begins with the tree of `first`: PROOF(m, D[n]) of RFC 9162, 2.1.4.1.
+
+    `begun` is the tree of leaves that are not given any more; `leaves` follow them.
 
     Raises:
         ValueError: the sizes are none of these trees', or there are fewer leaves.
     """
     if not 0 < first <= second:
         raise ValueError(f"no tree of {second} leaves begins with one of {first}")
-    return _roots_of(leaves, list(_subproof(first, 0, second, whole=True)), second)
+    return _roots_of(leaves, list(_subproof(first, 0, second, whole=True)), second, begun or Tree())
 
 
 def root_by_inclusion(data: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes | None:
@@ -165,12 +168,26 @@ def _subproof(first: int, start: int, end: int, *, whole: bool) -> Iterator[Span
         yield start, middle
 
 
-def _roots_of(leaves: Iterable[bytes], spans: Sequence[Span], size: int) -> list[bytes]:
+def _begun(span: Span, begun: Tree) -> Tree:
+    """The tree of a span as far as the leaves that are not given any more reach into it."""
+    start, end = span
+    at, within = 0, []
+    for peak in begun.peaks:
+        width = 1 << (begun.size - at).bit_length() - 1
+        if start <= at and at + width <= end:
+            within.append(peak)
+        elif start < at + width and at < end:
+            raise ValueError(f"leaf {max(start, at)} is among those that are not given any more")
+        at += width
+    return Tree(max(0, min(end, begun.size) - start), within)
+
+
+def _roots_of(leaves: Iterable[bytes], spans: Sequence[Span], size: int, begun: Tree) -> list[bytes]:
     """The roots of subtrees that do not overlap, in one pass over the leaves."""
-    trees = {span: Tree() for span in spans}
+    trees = {span: _begun(span, begun) for span in spans}
     left = sorted(spans, reverse=True)
-    count = 0
-    for count, data in enumerate(leaves, 1):
+    count = begun.size
+    for count, data in enumerate(leaves, begun.size + 1):
         while left and left[-1][1] < count:
             left.pop()
         if left and left[-1][0] < count:

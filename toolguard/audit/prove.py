@@ -19,9 +19,9 @@ from toolguard.audit import chain
 from toolguard.audit.capture import Opening, commitments, openings
 from toolguard.audit.merkle import consistency_proof, inclusion_proof, is_consistent, root_by_inclusion
 from toolguard.audit.note import Note
+from toolguard.audit.source import Source
 from toolguard.audit.verify import parsed
 from toolguard.errors import LedgerCorrupt, StoreError
-from toolguard.stores.file import read_hashes, read_records
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -57,14 +57,18 @@ def prove_record(ledger: Path, seq: int, disclose: Sequence[str] | None = ()) ->
         StoreError: there is no such record, no checkpoint covers it yet, or a value to disclose is not kept.
         LedgerCorrupt: the ledger does not hold what its checkpoint says.
     """
-    record = next(read_records(ledger, seq - 1), None) if seq > 0 else None
+    source = Source.open(ledger)
+    begun = source.begun()
+    if 0 < seq <= begun.size:
+        raise StoreError(f"record {seq} is in an archive: prove it from there")
+    record = next(source.records(seq - 1), None) if seq > 0 else None
     if record is None or record.seq != seq:
         raise StoreError(f"there is no record {seq}")
-    note = newest_checkpoint(ledger)
+    note = source.newest_checkpoint()
     if note is None or note.checkpoint.size < seq:
         raise StoreError(f"no checkpoint covers record {seq} yet: the guard makes one now and then, and when it is closed")
     size = note.checkpoint.size
-    path = inclusion_proof(read_hashes(ledger), seq - 1, size)
+    path = inclusion_proof(source.hashes(), seq - 1, size, begun)
     if root_by_inclusion(record.hash, seq - 1, size, path) != note.checkpoint.root:
         raise LedgerCorrupt(f"the checkpoint of {size} records is not about these records: `toolguard verify` says more")
     kept = {name: opening for name, opening in openings(record.payload).items() if opening.text is not None}
@@ -88,10 +92,13 @@ def prove_growth(ledger: Path, older: Note) -> dict[str, Any]:
         StoreError: there is no newer checkpoint.
         LedgerCorrupt: it does not: records that the older checkpoint covers were changed.
     """
-    note, before = newest_checkpoint(ledger), older.checkpoint
+    source = Source.open(ledger)
+    note, before, begun = source.newest_checkpoint(), older.checkpoint, source.begun()
+    if before.size < begun.size:
+        raise StoreError(f"the {before.size} records of the older checkpoint are in an archive")
     if note is None or not 0 < before.size <= note.checkpoint.size:
         raise StoreError(f"the ledger has no checkpoint of {before.size} records or more")
-    path = consistency_proof(read_hashes(ledger), before.size, note.checkpoint.size)
+    path = consistency_proof(source.hashes(), before.size, note.checkpoint.size, begun)
     if not is_consistent(before.size, before.root, note.checkpoint.size, note.checkpoint.root, path):
         raise LedgerCorrupt(f"the ledger does not begin with the {before.size} records of the older checkpoint")
     return {
@@ -100,23 +107,6 @@ def prove_growth(ledger: Path, older: Note) -> dict[str, Any]:
         "consistency": [step.hex() for step in path],
         "checkpoint": str(note),
     }
-
-
-def newest_checkpoint(ledger: Path) -> Note | None:
-    """The last checkpoint in a ledger, None if there is none.
-
-    Raises:
-        LedgerCorrupt: it cannot be read.
-    """
-    for record in read_records(ledger, newest_first=True):
-        if chain.is_kind(record.body, "checkpoint"):
-            try:
-                note = Note.parse(record.content["note"])
-                note.checkpoint  # noqa: B018 - raises for what is none
-            except (ValueError, KeyError, TypeError, AttributeError):
-                raise LedgerCorrupt(f"record {record.seq} is a checkpoint that cannot be read") from None
-            return note
-    return None
 
 
 def check_receipt(text: str, verifiers: Sequence[Verifier] = (), notes: Sequence[Note] = ()) -> Proved:

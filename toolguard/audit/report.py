@@ -13,7 +13,7 @@ class Finding:
 
     kind: str
     """altered, deleted, inserted, reordered, rewritten, truncated head, truncated tail, re-forged, wrong key, unsealed, bad
-    signature, unsigned, another ledger's, unknown version; as a remark: clock went back, erased without a record."""
+    signature, unsigned, another ledger's, unknown version; a remark: clock went back, erased without a record, not checked."""
     seq: int
     message: str
 
@@ -58,7 +58,7 @@ class Report:
     `finding` is the first thing that is wrong, `remarks` what a reader should know although every record holds. How many
     records are covered: `sealed` by the seal (`keyed`: checked with its first key), `signed` by a checkpoint with the signature
     of a key that was given, `anchored` by a checkpoint that was given; None where there was nothing to check with.
-    `checkpoints` is the number of checkpoints in the ledger.
+    `checkpoints` is the number of checkpoints in the ledger. The first `archived` records are in an archive that was not given.
     """
 
     intact: bool
@@ -71,3 +71,4 @@ class Report:
     keyed: bool = False
     signed: int | None = None
     anchored: int | None = None
+    archived: int = 0

@@ -89,6 +89,31 @@ def _does_not_fit(evidence: Evidence) -> Finding | None:
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """Where a ledger goes on whose earlier records are in an archive: what its first record says of them."""
+
+    count: int
+    head: bytes
+    tree: Tree
+    tag: bytes
+    ledger: str
+
+    @classmethod
+    def read(cls, record: Record) -> Behind | None:
+        """From the first record of such a ledger; None if it is another record, or cannot be read."""
+        if not chain.is_kind(record.body, "archive"):
+            return None
+        content = parsed(record.body)
+        try:
+            tree = Tree(content["archived"], [bytes.fromhex(peak) for peak in content["peaks"]])
+            head, tag = bytes.fromhex(content["head"]), bytes.fromhex(content["tag"])
+            found = cls(tree.size, head, tree, tag, str(content["ledger"]))
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return None
+        return found if found.count == record.seq - 1 else None
+
+
 @dataclass(slots=True)
 class Follower:
     """Where the following of a chain stands: `count` records hold, `last` is the hash of the last, `before` of the one before.
@@ -104,6 +129,7 @@ class Follower:
     tree: Tree = field(default_factory=Tree)
     time: int = 0
     ledger: str | None = None
+    archived: int = 0
     checkpoints: int = 0
     signed: int = 0
     remarks: list[Finding] = field(default_factory=list)
@@ -124,6 +150,10 @@ class Follower:
 
     def see(self, record: Record) -> Finding | None:
         """What is wrong with the record that comes next; None takes it in."""
+        if record.seq > 1 and not self.count and (behind := Behind.read(record)) is not None:
+            finding = self._go_on(behind)
+            if finding is not None:
+                return finding
         expected, body = self.count + 1, record.body
         begins = chain.beginning(expected, self.last)
         holds = record.seq == expected and body.startswith(begins) and chain.seal_newest(body) == record.hash
@@ -137,6 +167,20 @@ class Follower:
             self.tree.add(record.hash)
             finding = self._against_notes()
         return finding
+
+    def _go_on(self, behind: Behind) -> Finding | None:
+        """Take over what the first record says of those in an archive."""
+        self.count = self._began = self.archived = behind.count
+        self.last, self.tree, self.ledger = behind.head, Tree(behind.count, behind.tree.peaks), behind.ledger
+        if self._ours:
+            self._ours = self._ours.behind(behind.count, behind.head, behind.tag)
+        return self._seal_is_another_ledgers() or self._against_notes()
+
+    def _seal_is_another_ledgers(self) -> Finding | None:
+        seal = self.evidence.seal
+        if self.ledger and seal and seal.commitment.hex() != self.ledger:
+            return Finding("another ledger's", self.count + 1, "the seal beside it belongs to another ledger")
+        return None
 
     def _look_at_the_clock(self, record: Record, begins: int | None) -> None:
         if begins is not None:
@@ -164,7 +208,7 @@ class Follower:
             elif b'"text"' in record.payload and (wrong := _wrong(record)) is not None:
                 return Finding("altered", record.seq, f"what is kept of `{wrong}` is not what the record seals")
         kind = body.find(b'"kind":"', 0, 200)
-        if body.startswith((b"checkpoint", b"erasure", b"start"), kind + 8):
+        if body.startswith((b"checkpoint", b"erasure", b"start", b"archive"), kind + 8):
             content = parsed(body)
             match content.get("kind"):
                 case "checkpoint":
@@ -173,9 +217,13 @@ class Follower:
                     self._bare.difference_update(seq for seq in content["records"] if type(seq) is int)
                 case "start" if self.ledger is None and isinstance(content.get("ledger"), str):
                     self.ledger = content["ledger"]
-                    seal = self.evidence.seal
-                    if self.ledger and seal and seal.commitment.hex() != self.ledger:
-                        return Finding("another ledger's", record.seq, "the seal beside it belongs to another ledger")
+                    return self._seal_is_another_ledgers()
+                case "archive":
+                    behind = Behind.read(record)
+                    if behind is None or (behind.head, behind.tree.peaks) != (self.last, self.tree.peaks):
+                        return Finding("altered", record.seq, "what it says of the records before it is not so")
+                case _:
+                    pass
         return None
 
     def _checkpoint(self, record: Record, content: dict[str, Any]) -> Finding | None:
@@ -255,9 +303,17 @@ class Follower:
             return Finding("truncated tail", count + 1, what)
         if self.evidence.verifiers and not self.signed and count:
             return Finding("unsigned", 1, "no checkpoint in the ledger is signed with a key that was given")
+        for size in self._notes:
+            if size < self.archived:
+                self._remark("not checked", size, f"the checkpoint of {size} records is about records in an archive")
         for seq in sorted(self._bare)[:MAX_REMARKS]:
             self._remark("erased without a record", seq, "what opens its parameters is gone, and nothing says why")
         return None
+
+    @property
+    def head(self) -> Head:
+        """The number and hash of the last record that holds."""
+        return Head(self.count, self.last.hex())
 
     def report(self, finding: Finding | None) -> Report:
         """What holds is what lies before the finding: all records seen, all but the last of them, or what was proved."""
@@ -275,7 +331,8 @@ class Follower:
             sealed=min(evidence.seal.seq, trusted) if evidence.seal else None,
             keyed=evidence.key is not None,
             signed=min(self.signed, trusted) if evidence.verifiers else None,
-            anchored=max((size for size in self._notes if size <= trusted), default=0) if evidence.notes else None,
+            anchored=max((n for n in self._notes if self.archived <= n <= trusted), default=0) if evidence.notes else None,
+            archived=self.archived,
         )
 
 

@@ -10,7 +10,7 @@ import io
 import sys
 from typing import TYPE_CHECKING
 
-from toolguard.cli import demo, erase, evaluate, explain, export, keys, lint, prove, schema, verify
+from toolguard.cli import archive, demo, erase, evaluate, explain, export, keys, lint, prove, schema, verify
 from toolguard.cli.terminal import INTERNAL, POLICY_REFUSED, USAGE, VERIFICATION_FAILED, UsageError
 from toolguard.errors import LedgerCorrupt, PolicyError, ToolGuardError
 from toolguard.model import printable
@@ -18,7 +18,7 @@ from toolguard.model import printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS = (evaluate, explain, lint, schema, verify, prove, export, erase, keys, demo)
+COMMANDS = (evaluate, explain, lint, schema, verify, prove, export, archive, erase, keys, demo)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -21,11 +21,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("ledger", metavar="FILE", help="the ledger's SQLite file")
     parser.add_argument("--output", metavar="FILE.jsonl", help="where to write it (default: standard output)")
 
+    parser.add_argument("--payloads", action="store_true", help="with what is kept of parameters, and what proves them")
+
 
 def run(args: argparse.Namespace) -> int:
     """Write every record, as it is."""
     seal = seal_of(Path(args.ledger))  # before the records: what is written meanwhile is not sealed yet
-    lines = export_lines(read_records(Path(args.ledger)), seal)
+    lines = export_lines(read_records(Path(args.ledger)), seal, payloads=args.payloads)
     if args.output is None:
         for line in lines:
             print(line)

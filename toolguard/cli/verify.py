@@ -40,6 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--anchor", action="append", default=[], metavar="FILE", help="checkpoints that were copied elsewhere; may be repeated"
     )
     parser.add_argument(
+        "--archive", action="append", default=[], metavar="FILE", help="the records before, oldest first; may be repeated"
+    )
+    parser.add_argument(
         "--verifier",
         action="append",
         default=[],
@@ -59,6 +62,7 @@ def run(args: argparse.Namespace) -> int:
                 args.head,
                 _key(args.key),
                 anchors=args.anchor,
+                archives=args.archive,
                 verifiers=[_verifier(text) for text in args.verifier],
                 progress=progress,
             )
@@ -119,6 +123,8 @@ def _verifier(given: str) -> str:
 
 def _coverage(report: Report) -> Iterator[str]:
     """How far each kind of evidence reaches."""
+    if report.archived:
+        yield f"it begins behind {report.archived} records that are in an archive: check them too with --archive"
     records = counted(report.trusted, "record", "records")
     if report.sealed is None:
         yield "not sealed: nothing beside the ledger says how far it went"

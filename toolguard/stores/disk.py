@@ -25,6 +25,21 @@ def sync(descriptor: int) -> None:
         os.fsync(descriptor)
 
 
+def sync_folder(path: Path) -> None:
+    """Bring the names in a folder to the disk, where systems let us.
+
+    Raises:
+        OSError: they did not get there.
+    """
+    if os.name != "posix":
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def whereabouts(descriptor: int, path: str) -> object:
     """What changes when an open file is no longer the one at its path.
 

@@ -37,6 +37,7 @@ CREATE TRIGGER record_is_never_deleted BEFORE DELETE ON record BEGIN SELECT RAIS
 _SELECT = "SELECT seq, body, hash, payload FROM record WHERE seq >= ? ORDER BY seq"
 _STORED_AS = {(int, bytes, bytes, bytes), (int, bytes, bytes, type(None))}
 STATEMENTS = tuple(part.strip().rstrip(";") for part in SCHEMA.split(";\n\n") if part.strip())
+NEVER_DELETED = STATEMENTS[-1]
 
 
 def read_records(path: Path, after: int | None = None, *, newest_first: bool = False) -> Iterator[Record]:

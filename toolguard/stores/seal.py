@@ -49,6 +49,13 @@ class Seal:
         """Before the first record."""
         return cls(0, EMPTY_HASH, EMPTY_HASH, key, digest(_COMMIT + key))
 
+    def behind(self, seq: int, head: bytes, tag: bytes) -> Seal:
+        """A seal that has just begun, as it is after so many records, the last of them hashed `head`, that led to this tag."""
+        key = self.key
+        for _ in range(seq):
+            key = keyed_digest(key, _EVOLVE)
+        return Seal(seq, head, tag, key, self.commitment)
+
     def over(self, records: Iterable[tuple[int, bytes]]) -> Seal:
         """The seal after these further records, given as (number, hash)."""
         seq, head, tag, key = self.seq, self.head, self.tag, self.key

@@ -7,12 +7,10 @@ import os
 import sqlite3
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolguard.errors import LedgerCorrupt, StoreError
-from toolguard.stores.base import EMPTY_HASH
 from toolguard.stores.disk import sync, whereabouts
 from toolguard.stores.file import (
     APPLICATION_ID,
@@ -25,6 +23,7 @@ from toolguard.stores.file import (
     store_error,
 )
 from toolguard.stores.group import GroupCommit
+from toolguard.stores.handle import Handle
 from toolguard.stores.lock import FileLock
 from toolguard.stores.seal import Seal
 
@@ -39,129 +38,6 @@ MAX_RECENT = 4096  # records remembered for the seal; more are read back
 TIMEOUT = 5.0  # seconds to wait for another thread or process before giving up, which means deny
 
 _logger = logging.getLogger("toolguard")
-
-
-@dataclass(slots=True)
-class _Handle:
-    """What belongs to one process: a forked child must not use its parent's."""
-
-    pid: int
-    mutex: threading.Lock
-    database: sqlite3.Connection
-    lock: FileLock
-    last: tuple[int, bytes] = (0, EMPTY_HASH)  # the end of the chain as this process knows it
-    log: object = None  # the whereabouts of the write-ahead log
-    log_descriptor: int = -1
-    failed: bool = False  # a sync has failed: what the system said is on the disk may not be
-    synced: int = 0  # the last record known to be on the disk
-    sealed: int = 0  # the last record known to be sealed
-    recent: list[tuple[int, bytes]] = field(default_factory=list)  # (number, hash) of records written here and not sealed yet
-
-    def write(self, entries: Sequence[Entry]) -> None:
-        """Commit these records in one transaction; with the mutex and the lock held."""
-        if len(entries) == 1:
-            self._build_and_insert(entries[0])
-            return
-        before, known = self.last, len(self.recent)
-        try:
-            self.database.execute("BEGIN IMMEDIATE")
-            for entry in entries:
-                self._build_and_insert(entry)
-            self.database.execute("COMMIT")
-        except BaseException:
-            self.last = before
-            del self.recent[known:]
-            if self.database.in_transaction:
-                self.database.execute("ROLLBACK")
-            raise
-
-    def _build_and_insert(self, entry: Entry) -> None:
-        try:
-            try:
-                entry.record = self._insert(entry.build(*self.last))
-            except sqlite3.IntegrityError:  # the number is taken: another process has written since
-                self.last = self._read_last()
-                entry.record = self._insert(entry.build(*self.last))
-        except (sqlite3.Error, StoreError):
-            raise
-        except Exception as error:  # noqa: BLE001 - what `build` raises is its caller's; the others of the group go on
-            entry.error = error
-
-    def replace_payloads(self, build: Build, seqs: Iterable[int], change: Callable[[bytes | None], bytes | None]) -> Record:
-        """Change what lies beside records and append the record that says so, in one transaction."""
-        self.database.execute("BEGIN IMMEDIATE")
-        try:
-            self.last = self._read_last()
-            for seq in seqs:
-                found = self.database.execute("SELECT payload FROM record WHERE seq = ?", (seq,)).fetchone()
-                if found is None:
-                    raise StoreError(f"there is no record {seq}")  # noqa: TRY301 - undone like every other failure
-                self.database.execute("UPDATE record SET payload = ? WHERE seq = ?", (change(found[0]), seq))
-            record = self._insert(build(*self.last))
-            self.database.execute("COMMIT")
-        except BaseException:
-            self.last = (0, EMPTY_HASH)  # read again before the next record
-            self.database.execute("ROLLBACK")
-            raise
-        return record
-
-    def sync(self) -> None:
-        """Bring the write-ahead log, and so every record committed so far, to the disk."""
-        if self.failed:
-            raise StoreError("an earlier record could not be brought to the disk")
-        written = self.last[0]  # another process may have written since; what it wrote it brings to the disk itself
-        try:
-            sync(self.log_descriptor)
-        except OSError:
-            self.failed = True  # the system may forget what it could not write, and succeed the next time
-            raise
-        self.synced = max(self.synced, written)
-
-    def seal(self) -> None:
-        """Take into the seal what is on the disk, and nothing else; with the lock held.
-
-        After a power loss the seal must not know more than the ledger.
-        """
-        if self.synced <= self.sealed:
-            return
-        sealed = read_seal(self.lock.descriptor)
-        if self.synced > sealed.seq:
-            ours = [each for each in self.recent if sealed.seq < each[0] <= self.synced]
-            if len(ours) != self.synced - sealed.seq:  # others have written in between
-                between = "SELECT seq, hash FROM record WHERE seq > ? AND seq <= ? ORDER BY seq"
-                ours = self.database.execute(between, (sealed.seq, self.synced)).fetchall()
-            os.pwrite(self.lock.descriptor, sealed.over(ours).to_bytes(), 0)
-        self.sealed = max(self.synced, sealed.seq)
-        self.recent = [each for each in self.recent if each[0] > self.sealed]
-
-    def _insert(self, record: Record) -> Record:
-        done = self.database.execute(
-            "INSERT INTO record VALUES (?, ?, ?, ?)", (record.seq, record.body, record.hash, record.payload)
-        )
-        if done.rowcount != 1:
-            raise StoreError("the ledger did not take the record")
-        self.last = (record.seq, record.hash)
-        if len(self.recent) < MAX_RECENT:
-            self.recent.append(self.last)
-        return record
-
-    def finish(self) -> None:
-        """Leave nothing that is not on the disk and sealed; with the mutex and the lock held."""
-        if self.log_descriptor < 0:
-            return  # nothing was written
-        try:
-            self.last = self._read_last()
-            self.sync()
-            self.seal()
-            sync(self.lock.descriptor)
-        except (sqlite3.Error, OSError, StoreError):
-            _logger.exception("the ledger was closed with records that may not be on the disk, or not sealed")
-        finally:
-            os.close(self.log_descriptor)
-
-    def _read_last(self) -> tuple[int, bytes]:
-        row = self.database.execute("SELECT seq, hash FROM record ORDER BY seq DESC LIMIT 1").fetchone()
-        return row or (0, EMPTY_HASH)
 
 
 class SqliteStore:
@@ -179,7 +55,7 @@ class SqliteStore:
         self._seal_key = seal_key
         self._file = str(self.path)
         self._closed = False
-        self._inherited: list[_Handle] = []  # never closed here: closing would drop the parent's locks
+        self._inherited: list[Handle] = []  # never closed here: closing would drop the parent's locks
         self._handle = self._open()
         self._group = GroupCommit(self._commit, timeout)
 
@@ -199,8 +75,8 @@ class SqliteStore:
         try:
             self._check_file_is_ours()
             with handle.lock:
-                handle.write(entries)
                 handle.seal()
+                handle.write(entries)
             self._check_log_is_ours(handle)
             if any(entry.durable for entry in entries):
                 handle.sync()
@@ -220,6 +96,26 @@ class SqliteStore:
             raise store_error(self.path, error) from error
         if busy:
             raise StoreError("erased and on record; a copy stays in the write-ahead log until nobody reads the ledger any more")
+        return record
+
+    def archive(self, finish: Callable[[Seal], Build]) -> Record:
+        """Forget all records, which `finish` has brought to another place, and go on behind them with the record it builds.
+
+        `finish` is called with the seal over all of them, while nobody can write.
+        """
+        try:
+            with self._exclusive() as handle:
+                if Path(f"{self._file}-wal").exists():
+                    self._check_log_is_ours(handle)
+                handle.flush()
+                record = handle.replace_records(finish(read_seal(handle.lock.descriptor)))
+                self._check_log_is_ours(handle)
+                handle.sync()
+                handle.seal()
+                handle.database.execute("VACUUM")
+                handle.database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except (sqlite3.Error, OSError) as error:
+            raise store_error(self.path, error) from error
         return record
 
     def keep(self, name: str, body: bytes) -> None:
@@ -255,7 +151,7 @@ class SqliteStore:
             handle.lock.close()
 
     @contextmanager
-    def _exclusive(self) -> Iterator[_Handle]:
+    def _exclusive(self) -> Iterator[Handle]:
         """Nobody else writes meanwhile, in this process or another."""
         handle = self._own_handle()
         if not handle.mutex.acquire(timeout=self.timeout):
@@ -267,7 +163,7 @@ class SqliteStore:
         finally:
             handle.mutex.release()
 
-    def _own_handle(self) -> _Handle:
+    def _own_handle(self) -> Handle:
         if self._closed:
             raise StoreError(f"the ledger `{self.path}` is closed")
         if self._handle.pid != os.getpid():
@@ -285,7 +181,7 @@ class SqliteStore:
         if (found.st_dev, found.st_ino) != self._identity:
             raise StoreError(f"the ledger `{self.path}` was replaced by another file while it was open")
 
-    def _check_log_is_ours(self, handle: _Handle) -> None:
+    def _check_log_is_ours(self, handle: Handle) -> None:
         """A write-ahead log that was removed (by hand, or by a process we were forked from) takes records nobody ever sees."""
         log = self._file + "-wal"
         try:
@@ -299,7 +195,7 @@ class SqliteStore:
             what = "was replaced while it was open" if Path(log).exists() else "is gone"
             raise StoreError(f"the write-ahead log of `{self.path}` {what}")
 
-    def _open(self) -> _Handle:
+    def _open(self) -> Handle:
         try:
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
             lock = FileLock(seal_path(self.path), self.timeout)
@@ -321,7 +217,7 @@ class SqliteStore:
             raise
         found = self.path.stat()
         self._identity = (found.st_dev, found.st_ino)
-        return _Handle(os.getpid(), threading.Lock(), database, lock)
+        return Handle(os.getpid(), threading.Lock(), database, lock)
 
     def _connect(self) -> sqlite3.Connection:
         database = sqlite3.connect(self.path, timeout=self.timeout, isolation_level=None, check_same_thread=False)
@@ -361,7 +257,7 @@ class SqliteStore:
         if not new:
             check_is_ledger(self.path, database)
         database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = NORMAL")  # the sync that makes a record durable is `_Handle.sync`
+        database.execute("PRAGMA synchronous = NORMAL")  # the sync that makes a record durable is `Handle.sync`
         database.execute("PRAGMA trusted_schema = OFF")
         database.execute("PRAGMA secure_delete = ON")  # what was erased is overwritten, not only unlinked
         if new:
