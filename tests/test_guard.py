@@ -326,5 +326,5 @@ def test_how_durable_a_record_is_can_be_chosen_and_is_on_record(guard, monkeypat
             counted.append(len(syncs) - before)
         assert counted == expected
         assert next(made.store.scan()).content["durability"] == durability
-    with pytest.raises(ValueError, match="only durable, process"):
-        guard(CAP, durability="async")
+    with pytest.raises(ValueError, match="only durable, process, async"):
+        guard(CAP, durability="sometime")

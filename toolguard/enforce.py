@@ -19,7 +19,7 @@ from toolguard.errors import MalformedCall, ToolDenied
 from toolguard.model import DecisionPoint, Outcome, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Generator, Iterable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable
 
     from toolguard.model import Decision
 
@@ -29,9 +29,10 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A step that may wait for the disk or a person."""
+    """A step that may wait for the disk or a person; `do_async` is the same for asyncio, where there is such a thing."""
 
     do: Callable[[], Any]
+    do_async: Callable[[], Awaitable[Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class Run:
 
 
 Step = Work | Run
+VERBS = ("evaluate", "evaluate_async", "refuse", "approve", "settle", "settle_async")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +65,16 @@ class GuardedTool:
         except MalformedCall as malformed:
             reason = f"malformed call: {malformed}"
             raise ToolDenied((yield Work(lambda: self.point.refuse(self.name, reason, group=self.group)))) from None
-        decision: Decision = yield Work(lambda: self.point.evaluate(self.name, view, group=self.group))
+        decision: Decision = yield Work(
+            lambda: self.point.evaluate(self.name, view, group=self.group),
+            lambda: self.point.evaluate_async(self.name, view, group=self.group),
+        )
         if decision.verdict == Verdict.ESCALATE:
             yield Work(lambda: self.point.approve(decision))
         elif not decision.allowed:
             raise ToolDenied(decision)
         outcome: Outcome = yield Run(*self.binding.spread(own | injected))
-        yield Work(lambda: self.point.settle(decision, outcome))
+        yield Work(lambda: self.point.settle(decision, outcome), lambda: self.point.settle_async(decision, outcome))
         return outcome
 
 
@@ -94,7 +99,7 @@ def guarded(
     Raises:
         TypeError: at decoration, for what is not a function, or an injected name that the function does not have.
     """
-    if not all(hasattr(point, verb) for verb in ("evaluate", "refuse", "approve", "settle")):
+    if not all(hasattr(point, verb) for verb in VERBS):
         raise TypeError(f"`{point!r}` does not decide anything: write `@guarded(guard)` with a Guard")
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
@@ -145,7 +150,7 @@ def _coroutine(tool: GuardedTool) -> Callable[..., Any]:
         flow, answer = tool.enforcement(args, kwargs), None
         while isinstance(step := _next(flow, answer), Work | Run):
             if isinstance(step, Work):
-                answer = await _off_the_loop(step.do)
+                answer = await _off_the_loop(step)
                 continue
             started = perf_counter_ns()
             try:
@@ -180,7 +185,7 @@ def _async_generator(tool: GuardedTool) -> Callable[..., Any]:
         flow, answer = tool.enforcement(args, kwargs), None
         while isinstance(step := _next(flow, answer), Work | Run):
             if isinstance(step, Work):
-                answer = await _off_the_loop(step.do)
+                answer = await _off_the_loop(step)
                 continue
             started = perf_counter_ns()
             source = tool.function(*step.args, **step.kwargs)
@@ -212,15 +217,15 @@ def _next(flow: Generator[Step, Any, Outcome], answer: Any) -> Step | Outcome:
         return done.value  # type: ignore[no-any-return]
 
 
-async def _off_the_loop(do: Callable[[], Any]) -> Any:
+async def _off_the_loop(work: Work) -> Any:
     """Work that may wait, without holding up the event loop (asyncio's; under another one it is done here)."""
     import asyncio  # noqa: PLC0415 - a program without coroutines does not pay for it
 
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return do()
-    return await asyncio.to_thread(do)
+        return work.do()
+    return await (work.do_async() if work.do_async is not None else asyncio.to_thread(work.do))
 
 
 def _outcome(kind: str, started: int, value: Any = None, error: BaseException | None = None) -> Outcome:

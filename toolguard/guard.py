@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import threading
 import time
+import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -16,12 +18,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 from toolguard.audit.checkpoint import Checkpoints
 from toolguard.audit.log import DURABILITIES, Log, captures_of
-from toolguard.canonical import kind_name, refuse, snapshot
 from toolguard.engine.compile import PolicySet
 from toolguard.engine.decide import decide
 from toolguard.errors import ApprovalRefused, ApprovalUnavailable, MalformedCall, StoreError
 from toolguard.model import Approval, Decision, Identity, Outcome, ToolCall, Verdict
 from toolguard.policy.load import load_policies, pack_path, policy_files
+from toolguard.proposal import harmless, identify, merged, plain_call
 from toolguard.stores.memory import MemoryStore
 from toolguard.stores.sqlite import SqliteStore
 from toolguard.watch import Watcher
@@ -36,7 +38,6 @@ if TYPE_CHECKING:
 
 MEMORY = ":memory:"
 MAX_CAUSE = 1000  # characters
-MAX_NAME = 256  # characters of a tool's, group's or caller's name
 
 _caller: ContextVar[Identity] = ContextVar("toolguard_caller", default=Identity())  # noqa: B039 - frozen
 _logger = logging.getLogger("toolguard")
@@ -52,7 +53,8 @@ class Guard:
         unmatched: the verdict on a tool that no policy covers. Anything but "deny" is your explicit choice.
         enforce_shadow: treat shadow policies as enforced ones, as the reference's server does unless told otherwise.
         durability: "durable", the record of an allowed call survives a power loss before its tool runs; "process", it survives
-            the end of the process and may be lost with the power. It is on record which.
+            the end of the process and may be lost with the power; "async", no call waits for its record, and up to 10,000 of
+            the last ones are lost with the process. It is on record which.
         capture: how much of a call's parameters the ledger keeps, for all tools or by tool (`"*"` for every other one), unless
             a policy says so: "none"; "digest", what it takes to prove a value somebody else kept; "redacted", also their shape,
             without texts and long numbers; "full", everything.
@@ -101,6 +103,8 @@ class Guard:
         self._watchers: list[Watcher] = []
         try:
             self._log.open(self.policies, _version(), checkpoints)
+            self._at_exit = partial(_end, weakref.ref(self), os.getpid())
+            atexit.register(self._at_exit)
         except BaseException:
             self.store.close()
             raise
@@ -127,20 +131,51 @@ class Guard:
         `params` are the model's words; everything else is yours. What is not given here comes from `acting_as`. The tool may
         run only if `decision.allowed`; what it runs with has to be what was judged.
         """
-        call = ToolCall(tool, params, group, call_id=call_id or self._new_id())
+        caller = (agent_id, session_id, org_id, context)
+        return self._recorded(self._judged(ToolCall(tool, params, group, call_id=call_id or self._new_id()), *caller))
+
+    async def evaluate_async(
+        self,
+        tool: str,
+        params: Mapping[str, Any],
+        *,
+        group: str | None = None,
+        agent_id: str | None = None,
+        session_id: str | None = None,
+        org_id: str | None = None,
+        context: Mapping[str, Any] | None = None,
+        call_id: str | None = None,
+    ) -> Decision:
+        """As `evaluate`, for asyncio: while the record is brought to the disk, other coroutines go on."""
+        caller = (agent_id, session_id, org_id, context)
+        decision = self._judged(ToolCall(tool, params, group, call_id=call_id or self._new_id()), *caller)
+        try:
+            await self._log.decision_async(decision)
+        except Exception as error:  # noqa: BLE001 - as in `_recorded`
+            decision = _unrecorded(decision, error)
+        return self._told(decision)
+
+    def _judged(
+        self,
+        call: ToolCall,
+        agent_id: str | None,
+        session_id: str | None,
+        org_id: str | None,
+        context: Mapping[str, Any] | None,
+    ) -> Decision:
+        """The decision, without its record."""
         try:
             caller = _caller.get()
             if any(given is not None for given in (agent_id, session_id, org_id, context)):
-                caller = _merged(caller, Identity(agent_id, session_id, org_id, {} if context is None else context))
+                caller = merged(caller, Identity(agent_id, session_id, org_id, {} if context is None else context))
             identify(call, caller)
             plain_call(call)
-            decision = decide(self.policies, call)
+            return decide(self.policies, call)
         except MalformedCall as malformed:
-            decision = self._denial(harmless(call), f"malformed call: {malformed}")
+            return self._denial(harmless(call), f"malformed call: {malformed}")
         except Exception as error:  # whatever is wrong with us, the call does not go through
             _logger.exception("the decision on `%s` failed", call.tool)
-            decision = self._denial(call, f"internal error: {type(error).__name__}: {error}")
-        return self._recorded(decision)
+            return self._denial(call, f"internal error: {type(error).__name__}: {error}")
 
     def refuse(self, tool: str, reason: str, *, group: str | None = None) -> Decision:
         """Record that a call was refused before it could be judged (arguments that cannot be read, for instance)."""
@@ -188,6 +223,13 @@ class Guard:
         """
         return self._log.erasure(records, params, by, reason)
 
+    async def settle_async(self, decision: Decision, outcome: Outcome) -> None:
+        """As `settle`, for asyncio."""
+        try:
+            await self._log.outcome_async(decision, outcome)
+        except Exception:
+            _logger.exception("the outcome of call %s could not be recorded", decision.call.call_id)
+
     def reload(self) -> str:
         """Read the policies again from where they came and put them in force, all of them or none. Returns their revision.
 
@@ -232,14 +274,15 @@ class Guard:
 
         Inside another `acting_as`, what is not given is inherited and `context` is added to.
         """
-        token = _caller.set(_merged(_caller.get(), Identity(agent_id, session_id, org_id, context or {})))
+        token = _caller.set(merged(_caller.get(), Identity(agent_id, session_id, org_id, context or {})))
         try:
             yield
         finally:
             _caller.reset(token)
 
     def close(self) -> None:
-        """Let go of the ledger and of watched files; every later call is denied."""
+        """Let go of the ledger and of watched files; every later call is denied. The interpreter does it at its end."""
+        atexit.unregister(self._at_exit)
         for watcher in self._watchers:
             watcher.stop()
         try:
@@ -262,10 +305,12 @@ class Guard:
     def _recorded(self, decision: Decision) -> Decision:
         """The decision with its record; a decision that cannot be recorded is a denial."""
         try:
-            decision.record = self._log.decision(decision)
+            self._log.decision(decision)
         except Exception as error:  # noqa: BLE001 - a full disk, a lock, a broken file: nothing runs without a record
-            cause = f"the decision could not be recorded: {error}"
-            decision = replace(decision, verdict=Verdict.DENY, cause=cause, record=None)
+            decision = _unrecorded(decision, error)
+        return self._told(decision)
+
+    def _told(self, decision: Decision) -> Decision:
         if self._on_decision is not None:
             try:
                 self._on_decision(decision)
@@ -274,68 +319,18 @@ class Guard:
         return decision
 
 
-def identify(call: ToolCall, caller: Identity) -> None:
-    """Put the caller's identity into the call."""
-    call.agent_id, call.session_id, call.org_id, call.context = (
-        caller.agent_id,
-        caller.session_id,
-        caller.org_id,
-        caller.context,
-    )
+def _end(ref: weakref.ref[Guard], process: int) -> None:
+    """What a guard that nobody closed does at the end of the interpreter."""
+    guard = ref()
+    if guard is not None and process == os.getpid():
+        guard.close()
+    elif guard is not None:  # a forked process: its parent's guard goes on
+        guard._log.flush()  # noqa: SLF001 - our own
 
 
-def plain_call(call: ToolCall) -> None:
-    """Make a call plain data with its digests, in place.
-
-    Raises:
-        MalformedCall: parameters, context or names that no rule could be trusted to judge.
-    """
-    check_name(call.tool, "the tool's name")
-    for what in ("tool_group", "agent_id", "session_id", "org_id", "call_id"):
-        name = getattr(call, what)
-        if name is not None:
-            check_name(name, f"the call's `{what}`")
-    call.params = plain_mapping(call.params, "parameters")
-    call.context = plain_mapping(call.context, "context") if call.context else {}
-
-
-def plain_mapping(value: Any, path: str) -> dict[str, Any]:
-    """A private plain view of a mapping."""
-    _, view = snapshot(value, path)
-    if type(view) is not dict:
-        refuse(path, "has to be a mapping")
-    return view
-
-
-def check_name(name: Any, what: str) -> None:
-    """A name that looks like another one (blanks, control or invisible characters) must not slip out of a policy's scope."""
-    if type(name) is not str or not name:
-        refuse(what, "has to be text that is not empty")
-    if len(name) > MAX_NAME or not name.isprintable() or name != name.strip():
-        refuse(what, f"has blanks around it, unprintable characters, or more than {MAX_NAME} of them")
-
-
-def harmless(call: ToolCall) -> ToolCall:
-    """A malformed call as it can be recorded: what cannot be written down safely is left out."""
-
-    def text(value: Any) -> str | None:
-        if type(value) is str:
-            return ascii(value)[1:-1][:MAX_NAME]
-        return None if value is None else f"<{type(value).__name__}>"
-
-    caller = text(call.agent_id), text(call.session_id), text(call.org_id)
-    return ToolCall(text(call.tool) or "?", {}, text(call.tool_group), *caller, call_id=text(call.call_id) or "")
-
-
-def _merged(outer: Identity, inner: Identity) -> Identity:
-    if not isinstance(inner.context, Mapping):
-        refuse("context", f"has to be a mapping, not {kind_name(inner.context)}")
-    return Identity(
-        outer.agent_id if inner.agent_id is None else inner.agent_id,
-        outer.session_id if inner.session_id is None else inner.session_id,
-        outer.org_id if inner.org_id is None else inner.org_id,
-        {**outer.context, **inner.context} if inner.context else outer.context,
-    )
+def _unrecorded(decision: Decision, error: Exception) -> Decision:
+    cause = f"the decision could not be recorded: {error}"
+    return replace(decision, verdict=Verdict.DENY, cause=cause, record=None)
 
 
 def _verdict(word: str) -> Verdict:

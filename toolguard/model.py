@@ -338,6 +338,9 @@ class DecisionPoint(Protocol):
     def evaluate(self, tool: str, params: Mapping[str, Any], *, group: str | None = None) -> Decision:
         """Judge and record one call; never raises for a verdict."""
 
+    async def evaluate_async(self, tool: str, params: Mapping[str, Any], *, group: str | None = None) -> Decision:
+        """As `evaluate`, without holding up asyncio's event loop."""
+
     def refuse(self, tool: str, reason: str, *, group: str | None = None) -> Decision:
         """Record that a call was refused before it could be judged."""
 
@@ -346,6 +349,9 @@ class DecisionPoint(Protocol):
 
     def settle(self, decision: Decision, outcome: Outcome) -> None:
         """Record what became of an allowed call; never raises, because the tool has already run."""
+
+    async def settle_async(self, decision: Decision, outcome: Outcome) -> None:
+        """As `settle`, without holding up asyncio's event loop."""
 
 
 def to_dict(value: Any) -> Any:

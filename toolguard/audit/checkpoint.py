@@ -10,6 +10,7 @@ import logging
 import os
 import threading
 import weakref
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -122,8 +123,10 @@ class Checkpointer:
         if self._thread is None:
             # It holds us only while it works: a guard that nobody closes can still be forgotten.
             target = weakref.ref(self), self._due, self._ended, self._plan.seconds
-            self._thread = threading.Thread(target=_run, args=target, name="toolguard-checkpoints", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=_run, args=target, name="toolguard-checkpoints", daemon=True)
+            with suppress(RuntimeError):  # the interpreter is about to end: `close` makes the last one
+                thread.start()
+                self._thread = thread
         if seq - self._made >= self._plan.every:
             self._due.set()
 

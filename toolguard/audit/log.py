@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from toolguard.audit.capture import DIGEST, capture, openings, without
-from toolguard.audit.chain import chained, draft
+from toolguard.audit.chain import chained, draft, link
 from toolguard.audit.checkpoint import Checkpointer, resumed
+from toolguard.audit.later import Later
 from toolguard.audit.verify import follow
 from toolguard.canonical import to_json
 from toolguard.errors import LedgerCorrupt, StoreError
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
 
     from toolguard.audit.checkpoint import Checkpoints
     from toolguard.model import Approval, Decision, Outcome, Record
-    from toolguard.stores.base import Store
+    from toolguard.stores.base import Build, Store
 
 EVERY_TOOL = "*"
-DURABILITIES = ("durable", "process")
+DURABILITIES = ("durable", "process", "async")
 _hit_as_dict: Callable[[RuleHit], dict[str, Any]] = lru_cache(maxsize=4096)(to_dict)  # the same few rules fire again and again
 
 
@@ -40,7 +41,7 @@ class Log:
     """Appends records to a store. `placement` says where the guard stands (L0: in the agent's own process).
 
     `captures` are modes by tool (see `captures_of`). `durability` is "durable" (a decision survives a power loss before its
-    tool runs) or "process" (it survives the process).
+    tool runs), "process" (it survives the process), or "async" (some of the last ones may be lost with the process).
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Log:
         self.placement = placement
         self.durability = durability
         self._checkpointer: Checkpointer | None = None
+        self._later = Later(store) if durability == "async" else None
         self._started = 0  # the number of the start's record, in all that this guard writes
 
     def open(self, policies: Documented, version: str, plan: Checkpoints) -> None:
@@ -73,8 +75,14 @@ class Log:
         self._checkpointer = Checkpointer(self.store, self._write, plan, follower.tree)
         self._start(policies, version)
 
+    def flush(self) -> None:
+        """Write what waits to be written; later it is too late."""
+        if self._later is not None:
+            self._later.close()
+
     def close(self) -> None:
         """The guard was closed: on record, and under a checkpoint. A start without a stop has ended otherwise."""
+        self.flush()
         self._append("stop", {"start": self._started})
         if self._checkpointer is not None:
             self._checkpointer.close()
@@ -103,8 +111,28 @@ class Log:
     def _keep(self, policies: Documented) -> None:
         self.store.keep(f"policies {policies.revision}", to_json(policies.document))
 
-    def decision(self, decision: Decision) -> Record:
-        """A call was judged: everything that led to the verdict, with commitments in the place of the parameters."""
+    def decision(self, decision: Decision) -> None:
+        """A call was judged. Sets `decision.record`, in durability "async" as soon as it is written."""
+        build = self._decision(decision)
+        if self._later is not None:
+            self._later.add(build, partial(self._recorded, decision))
+        else:
+            self._recorded(decision, self._store(build))
+
+    async def decision_async(self, decision: Decision) -> None:
+        """As `decision`, without holding up the event loop."""
+        build = self._decision(decision)
+        if self._later is not None:
+            self._later.add(build, partial(self._recorded, decision))
+        else:
+            self._recorded(decision, await self.store.append_async(build, durable=self.durability == "durable"))
+
+    def _recorded(self, decision: Decision, record: Record) -> None:
+        decision.record = record
+        self._seen(record)
+
+    def _decision(self, decision: Decision) -> Build:
+        """Everything that led to the verdict, with commitments in the place of the parameters."""
         call = decision.call
         mode = decision.capture or self.captures.get(call.tool) or self.captures.get(EVERY_TOOL, DIGEST)
         captured = capture(call.params, mode)
@@ -128,7 +156,7 @@ class Log:
             "placement": self.placement,
             "start": self._started,
         }
-        return self._append("decision", content, payload=captured.payload)
+        return self._build("decision", content, captured.payload)
 
     def erasure(self, seqs: Sequence[int], params: Sequence[str], by: str, reason: str) -> Record:
         """Destroy what opens these parameters of these records (all of them if none is named), and say so.
@@ -153,25 +181,52 @@ class Log:
         """A person answered an escalated call."""
         return self._append("approval", {**_about(decision), **to_dict(approval)})
 
-    def outcome(self, decision: Decision, outcome: Outcome) -> Record:
+    def outcome(self, decision: Decision, outcome: Outcome) -> None:
         """What became of an allowed call; an error is recorded by its type, because its text may hold parameters.
 
         It survives the process at once and a power loss with the next durable record: an outcome that is lost reads as unknown.
         """
+        build = self._outcome(decision, outcome)
+        if self._later is not None:
+            self._later.add(build, self._seen)
+        else:
+            self._seen(self._store(build, durable=False))
+
+    async def outcome_async(self, decision: Decision, outcome: Outcome) -> None:
+        """As `outcome`, without holding up the event loop."""
+        build = self._outcome(decision, outcome)
+        if self._later is not None:
+            self._later.add(build, self._seen)
+        else:
+            self._seen(await self.store.append_async(build, durable=False))
+
+    def _outcome(self, decision: Decision, outcome: Outcome) -> Build:
         error = type(outcome.error).__name__ if outcome.error is not None else None
         content = {"outcome": outcome.kind, "error": error, "duration": outcome.duration}
-        return self._append("outcome", {**_about(decision), **content}, durable=False)
 
-    def _append(self, kind: str, content: dict[str, Any], *, payload: bytes | None = None, durable: bool = True) -> Record:
-        record = self._write(kind, content, payload=payload, durable=durable)
-        if self._checkpointer is not None:
-            self._checkpointer.seen(record.seq)
+        def build(seq: int, last: bytes) -> Record:  # only now is the number of the decision's own record known for certain
+            return link(seq, last, "outcome", self.now(), {**_about(decision), **content})
+
+        return build
+
+    def _append(self, kind: str, content: dict[str, Any]) -> Record:
+        record = self._write(kind, content)
+        self._seen(record)
         return record
 
-    def _write(self, kind: str, content: dict[str, Any], *, payload: bytes | None = None, durable: bool = True) -> Record:
-        durable = durable and self.durability == "durable"
+    def _write(self, kind: str, content: dict[str, Any]) -> Record:
+        return self._store(self._build(kind, content))
+
+    def _build(self, kind: str, content: dict[str, Any], payload: bytes | None = None) -> Build:
         said = draft(kind, content)
-        return self.store.append(lambda seq, last: chained(seq, last, self.now(), said, payload), durable=durable)
+        return lambda seq, last: chained(seq, last, self.now(), said, payload)
+
+    def _store(self, build: Build, *, durable: bool = True) -> Record:
+        return self.store.append(build, durable=durable and self.durability == "durable")
+
+    def _seen(self, record: Record) -> None:
+        if self._checkpointer is not None:
+            self._checkpointer.seen(record.seq)
 
 
 def _host() -> str | None:

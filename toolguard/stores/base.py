@@ -36,6 +36,9 @@ class Store(Protocol):
     def kept(self, name: str) -> bytes | None:
         """The document of that name, None if there is none."""
 
+    async def append_async(self, build: Build, *, durable: bool = True) -> Record:
+        """As `append`, for asyncio: other coroutines go on meanwhile. One that is cancelled may still have been written."""
+
     def last(self) -> Record | None:
         """The newest record, None while there is none."""
 

@@ -37,6 +37,10 @@ class MemoryStore:
             self._records.append(record)
             return record
 
+    async def append_async(self, build: Build, *, durable: bool = True) -> Record:
+        """See `Store`."""
+        return self.append(build, durable=durable)
+
     def erase(self, build: Build, seqs: Iterable[int], change: Callable[[bytes | None], bytes | None]) -> Record:
         """See `Store`."""
         with self._lock:

@@ -67,6 +67,16 @@ class SqliteStore:
         except (sqlite3.Error, OSError) as error:
             raise store_error(self.path, error) from error
 
+    async def append_async(self, build: Build, *, durable: bool = True) -> Record:
+        """See `Store`."""
+        import asyncio  # noqa: PLC0415 - a program without coroutines does not pay for it
+
+        self._own_handle()
+        try:
+            return await self._group.add_async(build, asyncio.get_running_loop(), durable=durable)
+        except (sqlite3.Error, OSError) as error:
+            raise store_error(self.path, error) from error
+
     def _commit(self, entries: Sequence[Entry]) -> None:
         """Commit under the lock without a sync, let the next process in, and only then sync: it writes while we wait."""
         handle = self._own_handle()
