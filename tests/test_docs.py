@@ -32,7 +32,7 @@ def test_python_snippets_run(page, code, tmp_path):
         assert done.stdout in (ROOT / page).read_text()
         verify = [sys.executable, "-m", "toolguard", "verify", "refunds.db"]
         assert subprocess.run(verify, capture_output=True, text=True, cwd=tmp_path, check=True).stdout.startswith(
-            "intact: 4 records; head 4:"
+            "intact: 6 records; head 6:"
         )
 
 

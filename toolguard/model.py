@@ -128,8 +128,7 @@ class Decision:
 
     `hits` are the rules that fired and count, most restrictive first; `shadow_hits` are recorded and change nothing.
     `cause` is set where something other than a rule decided (no policy, a malformed call, a ledger that cannot be written).
-    `record` is this decision in the ledger, None while it is not there. `policies` are those it was made with. `capture` is how
-    much of the parameters they let the record keep, None if they do not say.
+    `record` is this decision in the ledger, None while it is not there. `policies` are those it was made with.
     """
 
     call: ToolCall
@@ -141,7 +140,6 @@ class Decision:
     cause: str = ""
     obligations: tuple[Obligation, ...] = ()
     record: Record | None = None
-    capture: str | None = None
 
     def __getstate__(self) -> tuple[None, dict[str, Any]]:
         """A copy in another process has everything but the policies, and so cannot be explained there."""
@@ -326,7 +324,10 @@ class Outcome:
 
 
 class Explains(Protocol):
-    """Policies that can say how a decision of theirs came about."""
+    """Policies that can say how a decision of theirs came about, and how much of its call is to be kept."""
+
+    def capture_of(self, call: ToolCall) -> str | None:
+        """One of `CAPTURES`; None if they do not say."""
 
     def explain(self, decision: Decision) -> Explanation:
         """The walk through every rule that could apply."""

@@ -6,14 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toolguard.audit.anchor import read_notes
-from toolguard.audit.report import Head
-from toolguard.audit.sign import Verifier
-from toolguard.audit.source import Source
-from toolguard.audit.verify import Evidence
-from toolguard.audit.verify import verify as verify_records
-from toolguard.stores.seal import parse_key
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -46,6 +38,15 @@ def verify(
         ValueError: `head` is not a head, `key` or a verifier not a key, or there is no checkpoint in an anchor's file.
         OSError: an anchor's file cannot be read.
     """
+    # A program that guards calls and never verifies does not pay for this.
+    from toolguard.audit.anchor import read_notes  # noqa: PLC0415
+    from toolguard.audit.report import Head  # noqa: PLC0415
+    from toolguard.audit.sign import Verifier  # noqa: PLC0415
+    from toolguard.audit.source import Source  # noqa: PLC0415
+    from toolguard.audit.verify import Evidence  # noqa: PLC0415
+    from toolguard.audit.verify import verify as verify_records  # noqa: PLC0415
+    from toolguard.stores.seal import parse_key  # noqa: PLC0415
+
     evidence = Evidence(
         noted=Head.parse(head) if head else None,
         key=parse_key(key) if key else None,

@@ -19,14 +19,13 @@ from typing import TYPE_CHECKING, Any
 from toolguard.audit.chain import is_kind
 from toolguard.audit.merkle import Tree
 from toolguard.audit.note import Checkpoint, Note
-from toolguard.audit.sign import Signer
 from toolguard.audit.verify import LAG, Behind, Evidence, Follower, origin_id
 from toolguard.errors import LedgerCorrupt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from toolguard.audit.sign import Verifier
+    from toolguard.audit.sign import Signer, Verifier
     from toolguard.model import Record
     from toolguard.stores.base import Store
 
@@ -62,6 +61,8 @@ class Checkpoints:
         if self.every < 1 or self.seconds <= 0:
             raise ValueError("checkpoints need at least one record and some time between them")
         if self.signing_key is not None:
+            from toolguard.audit.sign import Signer  # noqa: PLC0415 - only for who signs
+
             object.__setattr__(self, "signer", Signer.load(Path(self.signing_key)))
 
 

@@ -134,7 +134,8 @@ class Log:
     def _decision(self, decision: Decision) -> Build:
         """Everything that led to the verdict, with commitments in the place of the parameters."""
         call = decision.call
-        mode = decision.capture or self.captures.get(call.tool) or self.captures.get(EVERY_TOOL, DIGEST)
+        said = decision.policies.capture_of(call) if decision.policies else None
+        mode = said or self.captures.get(call.tool) or self.captures.get(EVERY_TOOL, DIGEST)
         captured = capture(call.params, mode)
         content = {
             "verdict": decision.verdict.word,

@@ -85,6 +85,7 @@ class PolicySet:
         self._by_group: dict[str | None, list[CompiledRule]] = {}
         self._by_every: list[CompiledRule] = []
         self.plans: dict[str | None, dict[str | None, Plan]] = {}
+        self._capturing = any(policy.capture for policy in self.policies)
         for policy in self.policies:
             self._index(policy)
 
@@ -119,6 +120,10 @@ class PolicySet:
             return Plan.of(rule for rule in found if rule.concerns(call))  # differs from caller to caller, so it is not kept
         plan = kept[group] = Plan.of(found)
         return plan
+
+    def capture_of(self, call: ToolCall) -> str | None:
+        """How much of the call's parameters the policies let the ledger keep; None if they do not say."""
+        return self.plan_for(call).capture if self._capturing else None
 
     def explain(self, decision: Decision) -> Explanation:
         """How every rule of the matching policies came out on the call of a decision that was made with this set."""

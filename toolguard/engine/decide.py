@@ -42,7 +42,7 @@ def decide(policies: PolicySet, call: ToolCall) -> Decision:
         cause = why_uncovered(policies, call)
         return Decision(call, policies.unmatched, (), shadow_hits, policies.revision, policies, cause)
     verdict = hits[0].effect if hits else _ALLOW
-    return Decision(call, verdict, hits, shadow_hits, policies.revision, policies, capture=plan.capture)
+    return Decision(call, verdict, hits, shadow_hits, policies.revision, policies)
 
 
 def why_uncovered(policies: PolicySet, call: ToolCall) -> str:
