@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from toolguard.errors import StoreError
 from toolguard.stores.base import EMPTY_HASH
 from toolguard.stores.disk import sync
-from toolguard.stores.file import NEVER_DELETED, read_seal
+from toolguard.stores.file import NEVER_DELETED
+from toolguard.stores.seal import SIZE, Seal
 
 if TYPE_CHECKING:
     import threading
@@ -41,6 +42,8 @@ class Handle:
     failed: bool = False  # a sync has failed: what the system said is on the disk may not be
     synced: int = 0  # the last record known to be on the disk
     sealed: int = 0  # the last record known to be sealed
+    seal_state: Seal | None = None  # the seal as we last saw it, and the bytes of it
+    seal_bytes: bytes = b""
     recent: list[tuple[int, bytes]] = field(default_factory=list)  # (number, hash) of records written here and not sealed yet
 
     def write(self, entries: Sequence[Entry]) -> None:
@@ -139,7 +142,8 @@ class Handle:
         After a power loss the seal must not know more than the ledger. Where it knows more than we do, others have written, and
         perhaps archived what they wrote: our next number would not collide with anything.
         """
-        sealed = read_seal(self.lock.descriptor)
+        found = os.pread(self.lock.descriptor, SIZE + 1, 0)
+        sealed = self.seal_state if self.seal_state and found == self.seal_bytes else Seal.from_bytes(found)
         if sealed.seq > self.last[0]:
             self.last = self._read_last()
         if self.synced > sealed.seq:
@@ -147,9 +151,13 @@ class Handle:
             if len(ours) != self.synced - sealed.seq:  # others have written in between
                 between = "SELECT seq, hash FROM record WHERE seq > ? AND seq <= ? ORDER BY seq"
                 ours = self.database.execute(between, (sealed.seq, self.synced)).fetchall()
-            os.pwrite(self.lock.descriptor, sealed.over(ours).to_bytes(), 0)
-        self.sealed = max(self.synced, sealed.seq)
-        self.recent = [each for each in self.recent if each[0] > self.sealed]
+            sealed = sealed.over(ours)
+            found = sealed.to_bytes()
+            os.pwrite(self.lock.descriptor, found, 0)
+        if sealed.seq != self.sealed:
+            self.sealed = sealed.seq
+            self.recent = [each for each in self.recent if each[0] > self.sealed]
+        self.seal_state, self.seal_bytes = sealed, found
 
     def _insert(self, record: Record) -> Record:
         done = self.database.execute(
