@@ -41,7 +41,8 @@ async def ticking(done):
     return ticks
 
 
-def test_the_loop_goes_on_and_many_share_a_sync(tmp_path, monkeypatch, slow_syncs):
+@pytest.mark.usefixtures("slow_syncs")
+def test_the_loop_goes_on_and_many_share_a_sync(tmp_path, monkeypatch):
     syncs = []
     slow = handle.sync
     monkeypatch.setattr(handle, "sync", lambda descriptor: (syncs.append(descriptor), slow(descriptor)))
@@ -63,7 +64,8 @@ def test_the_loop_goes_on_and_many_share_a_sync(tmp_path, monkeypatch, slow_sync
     assert verify(tmp_path / "l.db").intact
 
 
-def test_guarded_coroutines_use_it(tmp_path, monkeypatch, slow_syncs):
+@pytest.mark.usefixtures("slow_syncs")
+def test_guarded_coroutines_use_it(tmp_path, monkeypatch):
     monkeypatch.setattr(asyncio, "to_thread", None)  # a thread for each would be few at a time
 
     async def main(guard):
@@ -86,7 +88,8 @@ def test_guarded_coroutines_use_it(tmp_path, monkeypatch, slow_syncs):
     assert ticks > 100
 
 
-def test_threads_and_coroutines_wait_for_one_another(tmp_path, slow_syncs):
+@pytest.mark.usefixtures("slow_syncs")
+def test_threads_and_coroutines_wait_for_one_another(tmp_path):
     with Guard(CAP, ledger=tmp_path / "l.db") as guard:
 
         async def many():
@@ -108,7 +111,8 @@ def test_threads_and_coroutines_wait_for_one_another(tmp_path, slow_syncs):
     assert report.trusted == 1 + 30 + 100 + 2
 
 
-def test_a_coroutine_that_was_cancelled_holds_nobody_up(tmp_path, slow_syncs):
+@pytest.mark.usefixtures("slow_syncs")
+def test_a_coroutine_that_was_cancelled_holds_nobody_up(tmp_path):
     async def main(guard):
         task = asyncio.create_task(guard.evaluate_async("t", {"amount": 1}))
         await asyncio.sleep(SLOW / 4)
@@ -122,7 +126,8 @@ def test_a_coroutine_that_was_cancelled_holds_nobody_up(tmp_path, slow_syncs):
     assert verify(tmp_path / "l.db").intact
 
 
-def test_a_loop_that_was_closed_holds_nobody_up(tmp_path, slow_syncs):
+@pytest.mark.usefixtures("slow_syncs")
+def test_a_loop_that_was_closed_holds_nobody_up(tmp_path):
     with Guard(CAP, ledger=tmp_path / "l.db") as guard:
         loop = asyncio.new_event_loop()
         coroutine = guard.evaluate_async("t", {"amount": 1})

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from toolguard.audit.merkle import (
     EMPTY_ROOT,
+    Levels,
     Tree,
     consistency_proof,
     inclusion_proof,
@@ -130,3 +131,17 @@ def test_proofs_when_the_first_leaves_are_not_there_any_more(leaves, data):
 def test_no_proof_of_a_leaf_that_is_not_there_any_more():
     with pytest.raises(ValueError, match="not given any more"):
         inclusion_proof(INPUTS[4:], 2, 8, tree(INPUTS[:4]))
+
+
+@given(LEAVES, st.data())
+def test_all_proofs_at_once_are_those_one_by_one(leaves, data):
+    gone = data.draw(st.integers(0, len(leaves) - 1))
+    levels = Levels(tree(leaves[:gone]))
+    for each in leaves[gone:]:
+        levels.add(each)
+    assert levels.root() == root(leaves)
+    for index in range(gone, len(leaves)):
+        assert levels.proof(index) == inclusion_proof(leaves, index, len(leaves))
+    for index in {-1, gone - 1, len(leaves)}:
+        with pytest.raises(ValueError, match="there is no leaf"):
+            levels.proof(index)

@@ -114,6 +114,15 @@ def openings(payload: bytes | None) -> dict[str, Opening]:
         raise LedgerCorrupt(f"a payload cannot be read: {type(error).__name__}") from None
 
 
+def disclosed(payload: bytes | None, names: Iterable[str] | None) -> dict[str, Opening]:
+    """What is kept under these names of parameters, or as the `redacted` view; None means everything that is kept."""
+    kept = {name: opening for name, opening in openings(payload).items() if opening.text is not None}
+    if names is None:
+        return kept
+    wanted = {name if name == REDACTED else f"params.{name}" for name in names}
+    return {name: opening for name, opening in kept.items() if name in wanted}
+
+
 def commitments(content: Mapping[str, Any]) -> dict[str, str]:
     """The commitments in a record, under the names that `openings` uses."""
     call = content.get("call")

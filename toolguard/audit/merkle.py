@@ -132,6 +132,60 @@ def is_consistent(first: int, first_root: bytes, second: int, second_root: bytes
     return old == first_root and new == second_root and last == 0
 
 
+class Levels(Tree):
+    """A tree that keeps all nodes it grows, for many proofs at once: two hashes a leaf."""
+
+    __slots__ = ("_begun", "_levels")
+
+    def __init__(self, begun: Tree | None = None) -> None:
+        """Go on from a tree whose leaves are not given any more."""
+        self._begun = begun or Tree()
+        super().__init__(self._begun.size, self._begun.peaks)
+        self._levels: list[list[bytes]] = []
+
+    def add(self, data: bytes) -> None:
+        """Add a leaf."""
+        grown, size, height = leaf_hash(data), self.size, 0
+        self._keep(height, grown)
+        while size & 1:
+            grown, size, height = node_hash(self.peaks.pop(), grown), size >> 1, height + 1
+            self._keep(height, grown)
+        self.peaks.append(grown)
+        self.size += 1
+
+    def _keep(self, height: int, node: bytes) -> None:
+        if height == len(self._levels):
+            self._levels.append([])
+        self._levels[height].append(node)
+
+    def proof(self, index: int) -> list[bytes]:
+        """The path from a leaf to the root, as `inclusion_proof`.
+
+        Raises:
+            ValueError: there is no such leaf, or not any more.
+        """
+        if not self._begun.size <= index < self.size:
+            raise ValueError(f"there is no leaf {index}, or not any more")
+        return [self._span(start, end) for start, end in _path(index, 0, self.size)]
+
+    def _span(self, start: int, end: int) -> bytes:
+        """The root of some leaves, of the largest full subtrees that they are made of."""
+        at, peaks = start, []
+        while at < end:
+            height = (end - at).bit_length() - 1
+            if at:
+                height = min(height, (at & -at).bit_length() - 1)
+            peaks.append(self._node(height, at >> height))
+            at += 1 << height
+        return Tree(end - start, peaks).root()
+
+    def _node(self, height: int, place: int) -> bytes:
+        first = self._begun.size >> height  # the first that was grown here
+        if place >= first:
+            return self._levels[height][place - first]
+        return self._begun.peaks[(self._begun.size >> height + 1).bit_count()]
+
+
 Span = tuple[int, int]  # from this leaf up to, and without, that one
 
 

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from toolguard.audit import chain
-from toolguard.audit.capture import Opening, commitments, openings
+from toolguard.audit.capture import Opening, commitments, disclosed
 from toolguard.audit.merkle import consistency_proof, inclusion_proof, is_consistent, root_by_inclusion
 from toolguard.audit.note import Note
 from toolguard.audit.source import Source
@@ -71,17 +71,16 @@ def prove_record(ledger: Path, seq: int, disclose: Sequence[str] | None = ()) ->
     path = inclusion_proof(source.hashes(), seq - 1, size, begun)
     if root_by_inclusion(record.hash, seq - 1, size, path) != note.checkpoint.root:
         raise LedgerCorrupt(f"the checkpoint of {size} records is not about these records: `toolguard verify` says more")
-    kept = {name: opening for name, opening in openings(record.payload).items() if opening.text is not None}
-    chosen = kept if disclose is None else {f"params.{name}": kept.get(f"params.{name}") for name in disclose}
-    for name, opening in chosen.items():
-        if opening is None:
+    chosen = disclosed(record.payload, disclose)
+    for name in disclose or ():
+        if not {name, f"params.{name}"} & set(chosen):
             raise StoreError(f"`{name}` of record {seq} is not kept, so it cannot be disclosed")
     return {
         "toolguard_receipt": VERSION,
         "record": {"seq": seq, "body": record.body.decode("utf-8", "surrogateescape")},
         "proof": {"index": seq - 1, "size": size, "path": [step.hex() for step in path]},
         "checkpoint": str(note),
-        "openings": {name: asdict(opening) for name, opening in chosen.items() if opening is not None},
+        "openings": {name: asdict(opening) for name, opening in chosen.items()},
     }
 
 

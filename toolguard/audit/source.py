@@ -10,9 +10,9 @@ from toolguard.audit import chain
 from toolguard.audit.export import Export
 from toolguard.audit.merkle import Tree
 from toolguard.audit.note import Note
-from toolguard.audit.verify import Behind
+from toolguard.audit.verify import Behind, parsed
 from toolguard.errors import LedgerCorrupt
-from toolguard.stores.file import read_hashes, read_records, seal_of
+from toolguard.stores.file import read_document, read_hashes, read_records, seal_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,6 +60,15 @@ class Source:
     def hashes(self) -> Iterator[bytes]:
         """The hashes of the records."""
         return read_hashes(self.path) if self.export is None else (record.hash for record in self.records())
+
+    def document(self, name: str) -> bytes | None:
+        """What was kept beside the records under a name; an export has nothing."""
+        return read_document(self.path, name) if self.export is None else None
+
+    def ledger_id(self) -> str:
+        """What tells the ledger apart from others, as its first record says; empty if it does not."""
+        first = next(self.records(), None)
+        return str(parsed(first.body).get("ledger") or "") if first else ""
 
     def begun(self) -> Tree:
         """The tree of the records before the first one."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from toolguard.audit.anchor import read_notes
 from toolguard.audit.check import verify
+from toolguard.audit.pack import Checked, check_pack
 from toolguard.audit.prove import check_receipt
 from toolguard.audit.sign import Verifier
 from toolguard.cli.terminal import OK, VERIFICATION_FAILED, UsageError, counted, paint, print_json, progress_of
@@ -31,7 +32,9 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which ledger, and what is known about it."""
-    parser.add_argument("ledger", metavar="FILE", help="the ledger's file, an export (`*.jsonl`) or a receipt (`*.json`)")
+    parser.add_argument(
+        "ledger", metavar="FILE", help="the ledger's file, an export (`*.jsonl`), a receipt (`*.json`) or a pack (`*.zip`)"
+    )
     parser.add_argument("--head", metavar="SEQ:HASH", help="a head printed earlier: the ledger has to contain it")
     parser.add_argument(
         "--key", metavar="FILE", help="a file with the key that `toolguard keys` printed; `-` for standard input"
@@ -53,8 +56,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Follow the chain and report."""
-    if Path(args.ledger).suffix == ".json":
-        return _receipt(args)
+    if Path(args.ledger).suffix in (".json", ".zip"):
+        return _shown_alone(args)
     try:
         with progress_of("verified", "records") as progress:
             report = verify(
@@ -82,21 +85,31 @@ def run(args: argparse.Namespace) -> int:
     return OK if report.intact else VERIFICATION_FAILED
 
 
-def _receipt(args: argparse.Namespace) -> int:
+def _shown_alone(args: argparse.Namespace) -> int:
+    """A receipt or an evidence pack: something that shows what it shows without a ledger."""
     try:
         verifiers = [Verifier.parse(_verifier(text)) for text in args.verifier]
         notes = [note for path in args.anchor for note in read_notes(Path(path).read_text(encoding="utf-8"))]
     except ValueError as error:
         raise UsageError(str(error)) from None
-    proved = check_receipt(Path(args.ledger).read_text(encoding="utf-8"), verifiers, notes)
+    pack = Path(args.ledger).suffix == ".zip"
+    proved: Checked | Proved = (
+        check_pack(Path(args.ledger), verifiers, notes)
+        if pack
+        else check_receipt(Path(args.ledger).read_text(encoding="utf-8"), verifiers, notes)
+    )
     if args.json:
         print_json(asdict(proved))
     elif not proved.holds:
         print(f"{paint('NOT PROVED', 'bad')}: {printable(str(proved.finding))}")
+    elif isinstance(proved, Checked):
+        verdicts = ", ".join(f"{count} {word}" for word, count in sorted(proved.verdicts.items()))
+        print(f"{paint('proved', 'good')}: {counted(proved.records, 'record', 'records')} of {proved.size} ({verdicts})")
+        print(_vouched(proved), end="")
     else:
         what = f"record {proved.seq} is among" if proved.content else f"the first {proved.seq} records are still the first of"
         print(f"{paint('proved', 'good')}: {what} the {counted(proved.size, 'record', 'records')} of the checkpoint")
-        print("\n".join(_shown(proved)))
+        print("\n".join(_shown(proved)), end="")
     return OK if proved.holds else VERIFICATION_FAILED
 
 
@@ -107,8 +120,11 @@ def _shown(proved: Proved) -> Iterator[str]:
         yield printable(f"{proved.content.get('verdict')}: {call.get('tool')}: {proved.content.get('reason')}")
     for name, value in proved.values.items():
         yield f"  {printable(name)} = {shown(value)}"
-    if not proved.vouched:
-        yield "nobody vouches for the checkpoint itself: give --verifier, or --anchor with a checkpoint kept elsewhere"
+    yield _vouched(proved)
+
+
+def _vouched(proved: Proved | Checked) -> str:
+    return "" if proved.vouched else "nobody vouches for it: give --verifier, or --anchor with a checkpoint kept elsewhere\n"
 
 
 def _key(source: str | None) -> str | None:
