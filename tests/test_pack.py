@@ -71,7 +71,7 @@ def test_it_is_whole_and_verifies_with_us_and_without(made, tmp_path, capsys):
     assert "intact: 9 records, all among the 9" in alone(unpacked, str(SIGNER.verifier)).stdout
     assert "nobody vouches" in alone(unpacked).stdout
     assert "NOT INTACT: neither" in alone(unpacked, str(OTHER.verifier)).stderr
-    (unpacked / "records.jsonl").write_text(parts["records.jsonl"].replace("deny", "allo"))
+    (unpacked / "records.jsonl").write_text(parts["records.jsonl"].replace("deny", "none"))
     assert "NOT INTACT: records.jsonl is not the file" in alone(unpacked).stderr
 
 
@@ -136,7 +136,7 @@ def test_what_was_done_to_it_shows(made, tmp_path):
     to = tmp_path / "changed.zip"
     unsigned = parts["manifest.txt"].partition("\n\n")[0] + "\n\n"
     harm = {
-        "is not the file": {"records__jsonl": parts["records.jsonl"].replace("deny", "allo")},
+        "is not the file": {"records__jsonl": parts["records.jsonl"].replace("deny", "none")},
         "other files": {"extra__txt": "more"},
         "not the file that": {"summary__html": "<html>"},
         "nobody that was given": {"manifest__txt": unsigned, "checkpoint__txt": str(OTHER.sign("x/y\n9\n" + "A" * 43 + "=\n"))},
