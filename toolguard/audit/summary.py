@@ -14,6 +14,7 @@ from toolguard.model import printable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from toolguard.audit.capture import Opening
     from toolguard.audit.note import Checkpoint
     from toolguard.model import Record
 
@@ -21,11 +22,12 @@ Chosen = tuple["Record", "Mapping[str, Any]"]
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1c2430; background: #fff }
-body { max-width: 62rem; margin: 2rem auto; padding: 0 1rem }
+body { max-width: 70rem; margin: 2rem auto; padding: 0 1rem }
 h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin-top: 2rem }
 table { border-collapse: collapse; width: 100% }
 th, td { text-align: left; padding: .35rem .6rem; border-bottom: 1px solid #d9dee6 }
-td { vertical-align: top; overflow-wrap: anywhere } th { font-weight: 600; white-space: nowrap }
+table.narrow { width: auto }
+td { vertical-align: top; overflow-wrap: break-word; max-width: 24rem } th { font-weight: 600; white-space: nowrap }
 .n { text-align: right; font-variant-numeric: tabular-nums } .t { white-space: nowrap; font-variant-numeric: tabular-nums }
 .v { font-weight: 600; white-space: nowrap } .allow { color: #146c2e } .flag { color: #8a5a00 } .escalate { color: #6b2fa0 }
 .deny { color: #a8201a } small, .s { color: #5a6675 } code { font-size: .9em; overflow-wrap: anywhere }
@@ -49,7 +51,7 @@ def page(
         "<h1>What an agent asked for, and what was decided</h1>",
         f"<p>{about} The evidence is in <code>records.jsonl</code>; <code>README.txt</code> says how to verify it.</p>",
         "<h2>Verdicts</h2>",
-        *_table(("verdict", "decisions"), ([_verdict(word), _count(verdicts[word])] for word in sorted(verdicts))),
+        *_table(("verdict", "decisions"), ([_verdict(word), _count(verdicts[word])] for word in sorted(verdicts)), "narrow"),
         "<h2>Rules that fired</h2>",
         *_table(("rule", "policy", "effect", "times", "source"), _rules(decisions)),
         "<h2>Decisions</h2>",
@@ -63,12 +65,12 @@ def page(
     return f'<!doctype html>\n<html lang="en"><head>{head}</head><body>\n' + "\n".join(body) + "\n</body></html>\n"
 
 
-def _table(names: Sequence[str], rows: Iterable[list[str]]) -> Iterator[str]:
+def _table(names: Sequence[str], rows: Iterable[list[str]], kind: str = "wide") -> Iterator[str]:
     lines = [f"<tr>{''.join(row)}</tr>" for row in rows]
     if not lines:
         yield '<p class="s">none</p>'
         return
-    yield f"<table><thead><tr>{''.join(f'<th>{name}</th>' for name in names)}</tr></thead><tbody>"
+    yield f"<table class={kind}><thead><tr>{''.join(f'<th>{name}</th>' for name in names)}</tr></thead><tbody>"
     yield from lines
     yield "</tbody></table>"
 
@@ -96,9 +98,18 @@ def _decision(record: Record, content: Mapping[str, Any], disclose: Sequence[str
     call = content.get("call")
     call = call if isinstance(call, dict) else {}
     caller = " / ".join(str(call[name]) for name in ("org_id", "agent_id", "session_id") if call.get(name))
-    values = "".join(f"<br><code>{_text(opening.text)}</code>" for opening in disclosed(record.payload, disclose).values())
+    values = "".join(f"<br><code>{_text(_value(opening))}</code>" for opening in disclosed(record.payload, disclose).values())
     verdict, why = _verdict(str(content.get("verdict"))), f"<td>{_text(content.get('reason'))}{values}</td>"
     return [_count(record.seq), _time(content), verdict, _cell(call.get("tool")), _cell(caller), why]
+
+
+def _value(opening: Opening) -> str:
+    """`amount = 30`, or what there is if it is something else."""
+    try:
+        name, value = json.loads(opening.text or "")
+        return f"{name} = {json.dumps(value, ensure_ascii=False)}"
+    except (ValueError, TypeError):
+        return opening.text or ""
 
 
 def _other(record: Record, content: Mapping[str, Any]) -> list[str]:
