@@ -83,7 +83,8 @@ def test_a_ledger_is_private_and_recognisable(ledger):
 
 
 def test_reading_creates_and_changes_nothing(ledger):
-    ledger.with_name("l.db-seal").unlink()
+    for beside in ("l.db-seal", "l.db-ballast"):
+        ledger.with_name(beside).unlink()
     before = ledger.read_bytes()
     assert len(list(read_records(ledger))) == 3
     assert [path.name for path in ledger.parent.iterdir()] == ["l.db"]

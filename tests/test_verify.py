@@ -11,7 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from toolguard import Guard, LedgerCorrupt, StoreError, guarded, verify
-from toolguard.audit.chain import link, seal
+from toolguard.audit.chain import VERSIONS, link, seal
+from toolguard.audit.sign import Verifier
+from toolguard.audit.verify import Evidence
 from toolguard.audit.verify import verify as verify_records
 from toolguard.model import Record
 from toolguard.stores.base import EMPTY_HASH
@@ -250,14 +252,29 @@ def test_no_cut_swap_or_copy_inside_goes_unnoticed(ledger, data):
     assert not verify_records(records).intact
 
 
-def test_old_formats_verify_forever():
-    """Written once by the version that introduced the format, and never edited."""
-    lines = (GOLDEN / "records_v1.jsonl").read_text().splitlines()
-    rows = [json.loads(line) for line in lines]
-    records = [Record(row["seq"], row["body"].encode(), bytes.fromhex(row["hash"])) for row in rows]
-    report = verify_records(records)
+@pytest.mark.parametrize("version", VERSIONS)
+def test_old_formats_verify_forever(version):
+    """Written once by the version that introduced the format, and never edited. Sealed with the first key 00 01 02 ... 1f."""
+    rows = [json.loads(line) for line in (GOLDEN / f"records_v{version}.jsonl").read_text().splitlines()]
+    payloads = [row.get("payload") for row in rows]
+    records = [
+        Record(row["seq"], row["body"].encode(), bytes.fromhex(row["hash"]), payload and payload.encode())
+        for row, payload in zip(rows, payloads, strict=True)
+    ]
+    report = verify_records(records, payloads=version > 1)
     assert report.intact
-    assert report.head == "6:" + rows[-1]["hash"] == (GOLDEN / "records_v1.head").read_text().strip()
+    assert report.remarks == ()
+    assert report.head == f"{len(rows)}:{rows[-1]['hash']}" == (GOLDEN / f"records_v{version}.head").read_text().strip()
+
+
+def test_what_the_golden_checkpoint_says_still_holds():
+    rows = [json.loads(line) for line in (GOLDEN / "records_v2.jsonl").read_text().splitlines()]
+    records = [Record(row["seq"], row["body"].encode(), bytes.fromhex(row["hash"])) for row in rows]
+    evidence = Evidence(
+        verifiers=[Verifier.parse("golden.example/ledger+f87079b5+AQOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4")]
+    )
+    report = verify_records(records, evidence)
+    assert (report.intact, report.checkpoints, report.signed) == (True, 1, len(rows) - 1)
 
 
 def test_a_head_that_is_none(ledger):

@@ -7,6 +7,7 @@ ToolGuardError
 │   ├── ApprovalRefused    a person was asked and said no
 │   └── ApprovalUnavailable   a person has to be asked and there is nobody to ask
 └── StoreError             the ledger could not be read or written
+    ├── StoreFull          there is no room for another record
     └── LedgerCorrupt      the ledger can be read, and what it says does not hold together
 
 Indeterminate              not an error of the program: the third truth value of a condition (it never leaves the engine)
@@ -91,6 +92,10 @@ class ApprovalUnavailable(ToolDenied):
 
 class StoreError(ToolGuardError):
     """The ledger cannot be opened, read or written, so nothing is allowed."""
+
+
+class StoreFull(StoreError):
+    """There is no room for another record."""
 
 
 class LedgerCorrupt(StoreError):

@@ -20,7 +20,7 @@ from toolguard.audit.checkpoint import Checkpoints
 from toolguard.audit.log import DURABILITIES, Log, captures_of
 from toolguard.engine.compile import PolicySet
 from toolguard.engine.decide import decide
-from toolguard.errors import ApprovalRefused, ApprovalUnavailable, MalformedCall, StoreError
+from toolguard.errors import ApprovalRefused, ApprovalUnavailable, MalformedCall, StoreError, StoreFull
 from toolguard.model import Approval, Decision, Identity, Outcome, ToolCall, Verdict
 from toolguard.policy.load import load_policies, pack_path, policy_files
 from toolguard.proposal import harmless, identify, merged, plain_call
@@ -149,10 +149,11 @@ class Guard:
         """As `evaluate`, for asyncio: while the record is brought to the disk, other coroutines go on."""
         caller = (agent_id, session_id, org_id, context)
         decision = self._judged(ToolCall(tool, params, group, call_id=call_id or self._new_id()), *caller)
+        decision = self._kept_room_for(decision)
         try:
             await self._log.decision_async(decision)
         except Exception as error:  # noqa: BLE001 - as in `_recorded`
-            decision = _unrecorded(decision, error)
+            decision = self._unrecorded(decision, error)
         return self._told(decision)
 
     def _judged(
@@ -304,11 +305,29 @@ class Guard:
 
     def _recorded(self, decision: Decision) -> Decision:
         """The decision with its record; a decision that cannot be recorded is a denial."""
+        decision = self._kept_room_for(decision)
         try:
             self._log.decision(decision)
         except Exception as error:  # noqa: BLE001 - a full disk, a lock, a broken file: nothing runs without a record
-            decision = _unrecorded(decision, error)
+            decision = self._unrecorded(decision, error)
         return self._told(decision)
+
+    def _kept_room_for(self, decision: Decision) -> Decision:
+        """What room is left on a full disk is for denials."""
+        if decision.verdict == Verdict.DENY or not self.store.short_of_room():
+            return decision
+        return replace(decision, verdict=Verdict.DENY, cause="the disk of the ledger is full")
+
+    def _unrecorded(self, decision: Decision, error: Exception) -> Decision:
+        """The denial that comes of a decision that could not be recorded; on a full disk there is room kept for it."""
+        cause = f"the decision could not be recorded: {error}"
+        denial = replace(decision, verdict=Verdict.DENY, cause=cause, record=None)
+        if isinstance(error, StoreFull):
+            try:
+                self._log.decision(denial)
+            except StoreError:
+                _logger.exception("nor could the denial")
+        return denial
 
     def _told(self, decision: Decision) -> Decision:
         if self._on_decision is not None:
@@ -326,11 +345,6 @@ def _end(ref: weakref.ref[Guard], process: int) -> None:
         guard.close()
     elif guard is not None:  # a forked process: its parent's guard goes on
         guard._log.flush()  # noqa: SLF001 - our own
-
-
-def _unrecorded(decision: Decision, error: Exception) -> Decision:
-    cause = f"the decision could not be recorded: {error}"
-    return replace(decision, verdict=Verdict.DENY, cause=cause, record=None)
 
 
 def _verdict(word: str) -> Verdict:

@@ -39,6 +39,9 @@ class Store(Protocol):
     async def append_async(self, build: Build, *, durable: bool = True) -> Record:
         """As `append`, for asyncio: other coroutines go on meanwhile. One that is cancelled may still have been written."""
 
+    def short_of_room(self) -> bool:
+        """Whether the last room there is should be kept for denials: True from a StoreFull on until there is room again."""
+
     def last(self) -> Record | None:
         """The newest record, None while there is none."""
 

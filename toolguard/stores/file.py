@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from typing import TYPE_CHECKING
 
-from toolguard.errors import LedgerCorrupt, StoreError
+from toolguard.errors import LedgerCorrupt, StoreError, StoreFull
 from toolguard.model import Record
 from toolguard.stores.seal import SIZE, Seal
 
@@ -35,6 +36,7 @@ CREATE TRIGGER record_is_never_changed BEFORE UPDATE OF seq, body, hash ON recor
 CREATE TRIGGER record_is_never_deleted BEFORE DELETE ON record BEGIN SELECT RAISE(ABORT, 'a record is never deleted'); END;
 """
 _SELECT = "SELECT seq, body, hash, payload FROM record WHERE seq >= ? ORDER BY seq"
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _STORED_AS = {(int, bytes, bytes, bytes), (int, bytes, bytes, type(None))}
 STATEMENTS = tuple(part.strip().rstrip(";") for part in SCHEMA.split(";\n\n") if part.strip())
 NEVER_DELETED = STATEMENTS[-1]
@@ -150,4 +152,6 @@ def store_error(path: Path, error: sqlite3.Error | OSError) -> StoreError:
     name = getattr(error, "sqlite_errorname", "")
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         return LedgerCorrupt(f"`{path}` is damaged: {error}")
+    if name == "SQLITE_FULL" or getattr(error, "errno", None) in _FULL:
+        return StoreFull(f"there is no room left for the ledger `{path}`")
     return StoreError(f"the ledger `{path}` cannot be used: {error}")

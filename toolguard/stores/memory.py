@@ -61,6 +61,10 @@ class MemoryStore:
         """See `Store`."""
         return self._documents.get(name)
 
+    def short_of_room(self) -> bool:
+        """See `Store`."""
+        return False
+
     def last(self) -> Record | None:
         """See `Store`."""
         return self._records[-1] if self._records else None

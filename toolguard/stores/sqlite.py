@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toolguard.errors import LedgerCorrupt, StoreError
+from toolguard.errors import LedgerCorrupt, StoreError, StoreFull
+from toolguard.stores.ballast import Ballast
 from toolguard.stores.disk import sync, whereabouts
 from toolguard.stores.file import (
     APPLICATION_ID,
@@ -56,7 +57,10 @@ class SqliteStore:
         self._file = str(self.path)
         self._closed = False
         self._inherited: list[Handle] = []  # never closed here: closing would drop the parent's locks
+        self._full = False  # there was no room for a record, and the ballast was dropped
+        self._ballast = Ballast(self.path.with_name(f"{self.path.name}-ballast"))
         self._handle = self._open()
+        self._ballast.fill()
         self._group = GroupCommit(self._commit, timeout)
 
     def append(self, build: Build, *, durable: bool = True) -> Record:
@@ -65,7 +69,7 @@ class SqliteStore:
         try:
             return self._group.add(build, durable=durable)
         except (sqlite3.Error, OSError) as error:
-            raise store_error(self.path, error) from error
+            raise self._refused(error) from error
 
     async def append_async(self, build: Build, *, durable: bool = True) -> Record:
         """See `Store`."""
@@ -75,7 +79,20 @@ class SqliteStore:
         try:
             return await self._group.add_async(build, asyncio.get_running_loop(), durable=durable)
         except (sqlite3.Error, OSError) as error:
-            raise store_error(self.path, error) from error
+            raise self._refused(error) from error
+
+    def _refused(self, error: sqlite3.Error | OSError) -> StoreError:
+        refused = store_error(self.path, error)
+        if isinstance(refused, StoreFull) and not self._full:
+            self._full = True
+            self._ballast.drop()
+        return refused
+
+    def short_of_room(self) -> bool:
+        """See `Store`."""
+        if self._full and self._ballast.fill():
+            self._full = False
+        return self._full
 
     def _commit(self, entries: Sequence[Entry]) -> None:
         """Commit under the lock without a sync, let the next process in, and only then sync: it writes while we wait."""
@@ -190,6 +207,8 @@ class SqliteStore:
             raise StoreError(f"the ledger `{self.path}` is gone: {(error.strerror or '').lower()}") from None
         if (found.st_dev, found.st_ino) != self._identity:
             raise StoreError(f"the ledger `{self.path}` was replaced by another file while it was open")
+        if not found.st_size:
+            raise StoreError(f"the ledger `{self.path}` was emptied while it was open")
 
     def _check_log_is_ours(self, handle: Handle) -> None:
         """A write-ahead log that was removed (by hand, or by a process we were forked from) takes records nobody ever sees."""
