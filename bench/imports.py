@@ -1,4 +1,4 @@
-"""`import toolguard` in a fresh interpreter, against the import of what it cannot do without."""
+"""Importing what guards a call in a fresh interpreter, against the import of what it cannot do without."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ from statistics import median
 from bench.measure import agree, row, take_turns
 
 ROOT = Path(__file__).parent.parent
-OURS = "import toolguard"
+OURS = "from toolguard import Guard, guarded"
 NAMED = "import pydantic, yaml, blake3, sqlite3"
 USED = "from pydantic import BaseModel; import yaml, blake3, sqlite3"  # pydantic loads itself only when it is used
 PARSERS = ("sqlglot", "bashlex", "re2")
@@ -28,7 +28,7 @@ def checked():
     here = str(ROOT / "toolguard" / "__init__.py")
     return [
         agree("toolguard is this checkout", here, python("import toolguard; print(toolguard.__file__)")),
-        agree("a loaded parser is seen", PARSERS[0], loaded(f"{OURS}, {PARSERS[0]}"), loaded(f"import {PARSERS[0]}")),
+        agree("a loaded parser is seen", PARSERS[0], loaded(f"{OURS}; import {PARSERS[0]}"), loaded(f"import {PARSERS[0]}")),
         agree(f"loaded of {', '.join(PARSERS)}", "none", loaded(OURS), loaded(USED)),
     ]
 

@@ -32,7 +32,7 @@ EXPECTED = [
     ("prove 1 of", ["what is wrong with the receipt: None"]),
     ("bytes on disk", ["records in the file: 5001"]),
     ("checkpoint of", ["checkpoints: 1"]),
-    ("import toolguard", ["loaded of sqlglot, bashlex, re2: none"]),
+    ("import Guard, guarded / ", ["loaded of sqlglot, bashlex, re2: none"]),
     ("BaseModel", ["loaded of sqlglot, bashlex, re2: none"]),
     ("what @guarded adds", ["amount 100: 100", "amount 900: deny"]),
     ("Signature.bind", ["amount 100: 100", "amount 900: deny"]),

@@ -8,9 +8,9 @@ from __future__ import annotations
 import argparse
 import io
 import sys
+from importlib import import_module
 from typing import TYPE_CHECKING
 
-from toolguard.cli import archive, demo, erase, evaluate, explain, export, keys, lint, prove, schema, verify
 from toolguard.cli.terminal import INTERNAL, POLICY_REFUSED, USAGE, VERIFICATION_FAILED, UsageError
 from toolguard.errors import LedgerCorrupt, PolicyError, ToolGuardError
 from toolguard.model import printable
@@ -18,12 +18,13 @@ from toolguard.model import printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS = (evaluate, explain, lint, schema, verify, prove, export, archive, erase, keys, demo)
+COMMANDS = ("evaluate", "explain", "lint", "schema", "verify", "prove", "export", "archive", "erase", "keys", "demo")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    args = parser().parse_args(argv)
+    given = sys.argv[1:] if argv is None else list(argv)
+    args = parser(given[:1]).parse_args(given)
     for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show a character must not turn a denial into a crash
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -43,12 +44,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return USAGE if isinstance(error, (OSError, UsageError)) else INTERNAL
 
 
-def parser() -> argparse.ArgumentParser:
-    """The whole command line; `--help` of each command is its module's docstring."""
+def parser(asked: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """The command line; `--help` of each command is its module's docstring.
+
+    If a command is asked for it has that one only, so that nothing is loaded which another one needs.
+    """
     top = argparse.ArgumentParser(prog="toolguard", description="Decide tool calls against policies, and check the record.")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
-    for module in COMMANDS:
-        name = module.__name__.rpartition(".")[2]
+    for name in [name for name in asked if name in COMMANDS] or COMMANDS:
+        module = import_module(f"toolguard.cli.{name}")
         description = (module.__doc__ or "").strip()
         command = commands.add_parser(
             name,
