@@ -40,8 +40,8 @@ def test_verifying_loads_nothing_that_decides(tmp_path):
 
 
 def test_a_name_that_is_not_there():
-    with pytest.raises(AttributeError, match="has no attribute `Gard`"):
-        toolguard.Gard  # noqa: B018
+    with pytest.raises(AttributeError, match="has no attribute `Guardian`"):
+        toolguard.Guardian  # noqa: B018
     assert set(toolguard.__all__) <= set(dir(toolguard))
 
 
