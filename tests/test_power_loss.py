@@ -13,7 +13,8 @@ import apsw
 import pytest
 
 from toolguard.audit.chain import link
-from toolguard.audit.verify import Evidence, verify
+from toolguard.audit.coverage import Evidence
+from toolguard.audit.verify import verify
 from toolguard.errors import LedgerCorrupt
 from toolguard.stores import handle, sqlite
 from toolguard.stores.file import seal_of

@@ -13,7 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from toolguard.audit.chain import link
-from toolguard.audit.verify import Evidence, verify
+from toolguard.audit.coverage import Evidence
+from toolguard.audit.verify import verify
 from toolguard.errors import LedgerCorrupt, StoreError
 from toolguard.stores.file import read_records, seal_of
 from toolguard.stores.group import GroupCommit

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 import toolguard
 from toolguard import Guard
-from toolguard.audit.verify import Evidence, verify
+from toolguard.audit.coverage import Evidence
+from toolguard.audit.verify import verify
 from toolguard.model import Record
 from toolguard.stores.memory import MemoryStore
 from toolguard.stores.seal import Seal

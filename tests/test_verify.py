@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from toolguard import Guard, LedgerCorrupt, StoreError, guarded, verify
 from toolguard.audit.chain import VERSIONS, link, seal
+from toolguard.audit.coverage import Evidence
 from toolguard.audit.sign import Verifier
-from toolguard.audit.verify import Evidence
 from toolguard.audit.verify import verify as verify_records
 from toolguard.model import Record
 from toolguard.stores.base import EMPTY_HASH

@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TextIO
 
 from toolguard.audit.chain import chained, draft
+from toolguard.audit.coverage import Evidence
 from toolguard.audit.export import end_line, first_line, record_line
-from toolguard.audit.verify import Evidence, Follower, parsed
+from toolguard.audit.links import parsed
+from toolguard.audit.verify import Follower
 from toolguard.errors import LedgerCorrupt, StoreError
 from toolguard.stores.disk import sync, sync_folder
 from toolguard.stores.file import seal_of
@@ -57,15 +59,15 @@ class _Move:
         self.file.flush()
         sync(self.file.fileno())
         return {
-            "archived": self.follower.count,
+            "archived": self.follower.links.count,
             "ledger": seal.commitment.hex(),
-            "head": self.follower.last.hex(),
-            "peaks": [peak.hex() for peak in self.follower.tree.peaks],
+            "head": self.follower.links.last.hex(),
+            "peaks": [peak.hex() for peak in self.follower.coverage.tree.peaks],
             "tag": seal.tag.hex(),
             "summary": {
                 "records": records,
                 "first_time": self.first,
-                "last_time": self.follower.time,
+                "last_time": self.follower.links.time,
                 "kinds": dict(self.kinds),
                 "verdicts": dict(self.verdicts),
             },
@@ -90,7 +92,7 @@ def archive(store: SqliteStore, path: Path, now: Callable[[], int], by: str, rea
             move.take(store.scan())  # most of it while guards go on; the rest below, while they wait
 
             def finish(seal: Seal) -> Build:
-                move.take(store.scan(move.follower.count))
+                move.take(store.scan(move.follower.links.count))
                 content = {**move.end(seal), "file": path.name, "by": by, "reason": reason}
                 part.rename(path)
                 sync_folder(path.parent)

@@ -6,6 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from toolguard.audit import segments
+from toolguard.audit.anchor import read_notes
+from toolguard.audit.coverage import Evidence
+from toolguard.audit.report import Head
+from toolguard.audit.sign import Verifier
+from toolguard.audit.source import Source
+from toolguard.audit.verify import verify as verify_records
+from toolguard.stores.seal import parse_key
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -20,6 +29,7 @@ def verify(
     anchors: Iterable[str | Path] = (),
     archives: Iterable[str | Path] = (),
     verifiers: Iterable[str] = (),
+    processes: int | None = None,
     progress: Callable[[int, int | None], object] = lambda _seen, _total: None,
 ) -> Report:
     """Check a ledger file and the seal beside it, or an export (`*.jsonl`). Nothing is created or changed.
@@ -31,6 +41,7 @@ def verify(
         anchors: files with checkpoints that were copied elsewhere; the ledger has to contain what they cover.
         archives: exports with the records before, oldest first, if the ledger was archived.
         verifiers: keys (`NAME+ID+KEY`) that sign the ledger's checkpoints.
+        processes: how many check a long ledger side by side; None for one on each processor there is.
         progress: told now and then how many records were seen, and of how many where that is known.
 
     Raises:
@@ -38,22 +49,20 @@ def verify(
         ValueError: `head` is not a head, `key` or a verifier not a key, or there is no checkpoint in an anchor's file.
         OSError: an anchor's file cannot be read.
     """
-    # A program that guards calls and never verifies does not pay for this.
-    from toolguard.audit.anchor import read_notes  # noqa: PLC0415
-    from toolguard.audit.report import Head  # noqa: PLC0415
-    from toolguard.audit.sign import Verifier  # noqa: PLC0415
-    from toolguard.audit.source import Source  # noqa: PLC0415
-    from toolguard.audit.verify import Evidence  # noqa: PLC0415
-    from toolguard.audit.verify import verify as verify_records  # noqa: PLC0415
-    from toolguard.stores.seal import parse_key  # noqa: PLC0415
-
     evidence = Evidence(
         noted=Head.parse(head) if head else None,
         key=parse_key(key) if key else None,
         notes=[note for anchor in anchors for note in read_notes(Path(anchor).read_text(encoding="utf-8"))],
         verifiers=[Verifier.parse(text) for text in verifiers],
     )
-    last = Source.open(Path(ledger))
+    last, several = Source.open(Path(ledger)), processes or segments.cores()
+    if not archives and last.export is None and last.total is not None and last.total >= segments.LONG and several > 1:
+        found = replace(evidence, seal=last.seal)
+        report = segments.verify_long(
+            last.path, found, last.total, processes=several, progress=lambda seen: progress(seen, last.total)
+        )
+        if report is not None:
+            return report
     sources = [*(Source.open(Path(archive)) for archive in archives), last]
     return verify_records(
         (record for source in sources for record in source.records()),

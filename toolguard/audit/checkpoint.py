@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolguard.audit.chain import is_kind
+from toolguard.audit.coverage import LAG, Behind, Evidence, origin_id
 from toolguard.audit.merkle import Tree
 from toolguard.audit.note import Checkpoint, Note
-from toolguard.audit.verify import LAG, Behind, Evidence, Follower, origin_id
+from toolguard.audit.verify import Follower
 from toolguard.errors import LedgerCorrupt
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def _begun_at(record: Record, store: Store, verifier: Verifier | None) -> Follow
     last = next(store.scan(tree.size - 1), None)
     if last is None or last.seq != tree.size:
         return None
-    return Follower(Evidence(), count=tree.size, last=last.hash, tree=tree)
+    return Follower(Evidence(), tree=tree, last=last.hash)
 
 
 class Checkpointer:

@@ -69,10 +69,10 @@ class Log:
             LedgerCorrupt: names the first bad record.
         """
         follower = resumed(self.store, plan)
-        report = follow(self.store.scan(follower.count or None), follower)
+        report = follow(self.store.scan(follower.links.count or None), follower)
         if not report.intact:
             raise LedgerCorrupt(f"the ledger does not verify: {report.finding}")
-        self._checkpointer = Checkpointer(self.store, self._write, plan, follower.tree)
+        self._checkpointer = Checkpointer(self.store, self._write, plan, follower.coverage.tree)
         self._start(policies, version)
 
     def flush(self) -> None:

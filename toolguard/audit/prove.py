@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from toolguard.audit import chain
 from toolguard.audit.capture import Opening, commitments, disclosed
+from toolguard.audit.links import parsed
 from toolguard.audit.merkle import consistency_proof, inclusion_proof, is_consistent, root_by_inclusion
 from toolguard.audit.note import Note
 from toolguard.audit.source import Source
-from toolguard.audit.verify import parsed
 from toolguard.errors import LedgerCorrupt, StoreError
 
 if TYPE_CHECKING:

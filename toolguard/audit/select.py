@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from toolguard.audit.verify import parsed
+from toolguard.audit.links import parsed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -7,10 +7,11 @@ from itertools import dropwhile
 from typing import TYPE_CHECKING
 
 from toolguard.audit import chain
+from toolguard.audit.coverage import Behind
 from toolguard.audit.export import Export
+from toolguard.audit.links import parsed
 from toolguard.audit.merkle import Tree
 from toolguard.audit.note import Note
-from toolguard.audit.verify import Behind, parsed
 from toolguard.errors import LedgerCorrupt
 from toolguard.stores.file import read_document, read_hashes, read_records, seal_of
 

@@ -67,8 +67,8 @@ def read_records(path: Path, after: int | None = None, *, newest_first: bool = F
         raise store_error(path, error) from error
 
 
-def read_hashes(path: Path) -> Iterator[bytes]:
-    """The hashes of all records in order, without the records.
+def read_hashes(path: Path, after: int = 0, upto: int = 2**62) -> Iterator[bytes]:
+    """The hashes of the records behind `after` up to `upto`, in order, without the records.
 
     Raises:
         StoreError: the ledger cannot be read.
@@ -78,7 +78,8 @@ def read_hashes(path: Path) -> Iterator[bytes]:
         database = _connect_read_only(path)
         try:
             check_is_ledger(path, database)
-            for (digest,) in database.execute("SELECT hash FROM record ORDER BY seq"):
+            between = "SELECT hash FROM record WHERE seq > ? AND seq <= ? ORDER BY seq"
+            for (digest,) in database.execute(between, (after, upto)):
                 yield digest
         finally:
             database.close()
