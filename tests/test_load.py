@@ -1,6 +1,6 @@
 import pytest
 from conftest import cases, leaf, policy, rule
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from strategies import RULES, numbered
 
@@ -201,6 +201,7 @@ NAMES = AWKWARD.filter(lambda text: text.isprintable() and text == text.strip() 
     ),
     AWKWARD,
 )
+@example([{"conditions": {"field": "a", "operator": "exists"}, "effect": "deny"}], {"name": "a\u2028b"}, "\x85")
 def test_what_is_written_loads_as_the_same_policy(rules, keys, excerpt):
     citation = {"excerpt": excerpt, "page": 3}
     made = policy([each | {"citation": citation} for each in numbered(rules)], **keys)

@@ -182,6 +182,9 @@ def dump_policy(policy: Policy) -> str:
     return str(yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120))
 
 
+_BREAKS = frozenset("\x85\u2028\u2029")  # line breaks to YAML 1.1, which folds them
+
+
 class _Dumper(yaml.SafeDumper):
     """Quotes every text that our reader, which follows YAML 1.2, would read as something else."""
 
@@ -189,7 +192,7 @@ class _Dumper(yaml.SafeDumper):
         return True
 
     def represent_text(self, text: str) -> Any:
-        means_something = any(pattern.fullmatch(text) for pattern, _ in _SCALARS)
+        means_something = any(pattern.fullmatch(text) for pattern, _ in _SCALARS) or not _BREAKS.isdisjoint(text)
         return self.represent_scalar("tag:yaml.org,2002:str", text, style='"' if means_something else None)
 
 
