@@ -1,7 +1,10 @@
 """Evidence packs and events: what leaves the ledger for people and systems that have nothing of ours."""
 
 import contextlib
+import hashlib
 import json
+import shutil
+import sqlite3
 import subprocess
 import sys
 import zipfile
@@ -10,6 +13,7 @@ import pytest
 from conftest import leaf, policy, rule
 
 from toolguard import Approval, Checkpoints, Guard, ToolDenied, guarded
+from toolguard.audit import summary
 from toolguard.audit.anchor import ToFile, read_notes
 from toolguard.audit.pack import check_pack
 from toolguard.audit.select import moment, shown_time
@@ -160,6 +164,29 @@ def test_a_pack_made_anew_shows_against_the_key_and_the_anchor(made, tmp_path):
     assert not check_pack(path, [SIGNER.verifier]).holds
     assert not check_pack(path, notes=notes).holds
     assert check_pack(packed(made)[0], notes=notes).vouched
+
+
+def test_policies_that_were_exchanged_show(made, tmp_path):
+    path, parts = packed(made)
+    (name,) = (name for name in parts if name.startswith("policies/"))
+    other = parts[name].replace("500", "900")
+    digest, old = (hashlib.sha256(text.encode()).hexdigest() for text in (other, parts[name]))
+    manifest = parts["manifest.txt"].partition("\n\n")[0].replace(old, digest) + "\n\n"
+    to = changed(path, tmp_path / "changed.zip", **{name.replace(".", "__"): other, "manifest__txt": manifest})
+    assert "is not what this revision is the digest of" in check_pack(to).finding
+    zipfile.ZipFile(to).extractall(tmp_path)
+    assert "is not what this revision is the digest of" in alone(tmp_path).stderr
+    database = sqlite3.connect(shutil.copy(made[0], tmp_path / "l.db"), isolation_level=None)
+    database.execute("UPDATE document SET body = CAST(replace(CAST(body AS TEXT), '500', '900') AS BLOB)")
+    database.close()
+    assert main(["export", str(tmp_path / "l.db"), "--format", "pack", "--output", str(tmp_path / "p.zip")]) == 5
+
+
+def test_the_page_of_many_records_says_how_many_more_there_are(made, monkeypatch):
+    monkeypatch.setattr(summary, "MAX_ROWS", 2)
+    page = packed(made)[1]["summary.html"]
+    assert "and 2 more in" in page
+    assert "and 3 more in" in page
 
 
 @pytest.mark.parametrize("data", [b"", b"PK", b"nothing at all"])

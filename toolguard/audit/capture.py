@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -23,11 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
 NONE, DIGEST, REDACTED, FULL = CAPTURES
-TOGETHER = "*"  # the name under which parameters are sealed together, when there are too many of them or too long names
+TOGETHER = "*"  # the name under which parameters are sealed together, when there are too many of them or no plain names
 MAX_PARAMETERS = 100
-MAX_NAME = 128  # characters
 MAX_SHOWN_DIGITS = 8  # longer numbers may be a card's, a person's or an account's
 SALT = 32
+_PLAIN_NAME = re.compile(r"[^\W\d][\w.-]{0,63}")
 _DOMAIN = b"toolguard parameter\n"
 
 
@@ -63,7 +64,7 @@ def capture(params: Mapping[str, Any], mode: str, random: Callable[[int], bytes]
     """
     if mode == NONE:
         return Captured({"capture": mode}, None)
-    if len(params) > MAX_PARAMETERS or any(len(name) > MAX_NAME or name == TOGETHER for name in params):
+    if len(params) > MAX_PARAMETERS or not all(map(is_plain_name, params)):
         params = {TOGETHER: params}
     if not params:
         return Captured({"capture": mode, "params": {}}, None)
@@ -83,12 +84,21 @@ def capture(params: Mapping[str, Any], mode: str, random: Callable[[int], bytes]
     return Captured(content, to_json(payload))
 
 
+def is_plain_name(name: str) -> bool:
+    """Whether this names something, and is not itself a value: an address, a card's number, a text."""
+    return _PLAIN_NAME.fullmatch(name) is not None and sum(map(str.isdigit, name)) <= MAX_SHOWN_DIGITS
+
+
 def redacted(value: Any) -> Any:
-    """The shape of a value: numbers of up to eight digits, booleans and null as they are, of everything else only the size."""
+    """The shape of a value: numbers of up to eight digits, booleans and null as they are, of everything else only the size.
+
+    Keys that are no plain names are values, too.
+    """
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, dict):
-        return {name: redacted(item) for name, item in value.items()}
+        shown = (name if is_plain_name(name) else f"<{len(name)} characters, {place}>" for place, name in enumerate(value, 1))
+        return dict(zip(shown, map(redacted, value.values()), strict=True))
     if isinstance(value, list):
         return [redacted(item) for item in value]
     if isinstance(value, (int, float, Decimal)):

@@ -106,7 +106,8 @@ class Checkpointer:
     """Makes the checkpoints of one guard; `tree` is that of the records it knows to hold."""
 
     def __init__(self, store: Store, append: Append, plan: Checkpoints, tree: Tree) -> None:
-        self._store, self._append, self._plan, self._tree = store, append, plan, tree
+        self._store, self._append, self._plan = store, append, plan
+        self._tree: Tree | None = tree  # None: it may be in disorder, and has to be made anew
         self._made = tree.size  # how far the ledger was behind our last checkpoint
         self._begin()
 
@@ -118,10 +119,15 @@ class Checkpointer:
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
+    def _begin_again(self) -> None:
+        """In a forked process: the thread may have been in the middle of anything."""
+        self._tree = None
+        self._begin()
+
     def seen(self, seq: int) -> None:
         """A record was written."""
         if self._process != os.getpid():
-            self._begin()
+            self._begin_again()
         if self._thread is None:
             # It holds us only while it works: a guard that nobody closes can still be forgotten.
             target = weakref.ref(self), self._due, self._ended, self._plan.seconds
@@ -141,7 +147,7 @@ class Checkpointer:
         self._ended.set()
         self._due.set()
         if self._process != os.getpid():
-            self._begin()
+            self._begin_again()
         elif self._thread is not None:
             self._thread.join()
         self.make()
@@ -150,34 +156,35 @@ class Checkpointer:
         """A checkpoint of everything so far, unless there is nothing new. What goes wrong is logged, and tried again later."""
         with self._mutex:
             try:
-                note = self._recorded()
+                tree, self._tree = self._tree, None  # whatever interrupts us leaves none in disorder
+                note, self._tree = self._recorded(tree or resumed(self._store, self._plan).coverage.tree)
             except Exception:  # the records themselves are written and sealed; only this statement about them is late
                 _logger.exception("a checkpoint could not be made")
                 return
             if note is not None:
                 self._anchored(note)
 
-    def _recorded(self) -> Note | None:
+    def _recorded(self, tree: Tree) -> tuple[Note | None, Tree]:
+        """(the note of a checkpoint that was recorded, the tree of the records so far)."""
         news = False
         while True:
-            for record in self._store.scan(self._tree.size or None):
-                if record.seq != self._tree.size + 1:
-                    self._tree = _behind_archive(record)
-                self._tree.add(record.hash)
+            for record in self._store.scan(tree.size or None):
+                if record.seq != tree.size + 1:
+                    tree = _behind_archive(record)
+                tree.add(record.hash)
                 news = news or _is_news(record)
             if not news:
-                return None
-            note = self._note()
-            peaks = [peak.hex() for peak in self._tree.peaks]
-            record = self._append(KIND, {"size": self._tree.size, "note": str(note), "peaks": peaks})
-            self._made = self._tree.size
-            if record.seq - self._tree.size <= LAG:
-                return note
+                return None, tree
+            note = self._note(tree)
+            record = self._append(KIND, {"size": tree.size, "note": str(note), "peaks": [peak.hex() for peak in tree.peaks]})
+            self._made = tree.size
+            if record.seq - tree.size <= LAG:
+                return note, tree
 
-    def _note(self) -> Note:
+    def _note(self, tree: Tree) -> Note:
         signer = self._plan.signer
         origin = f"{signer.name if signer else NO_NAME}/{origin_id(self._store.ledger_id)}"
-        text = Checkpoint(origin, self._tree.size, self._tree.root()).text
+        text = Checkpoint(origin, tree.size, tree.root()).text
         return signer.sign(text) if signer else Note(text)
 
     def _anchored(self, note: Note) -> None:

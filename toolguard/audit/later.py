@@ -70,6 +70,15 @@ class Later:
                 self._thread.start()
             self._changed.notify_all()
 
+    async def add_async(self, build: Build, written: Written) -> None:
+        """As `add`, without holding up asyncio's loop."""
+        if len(self._waiting) < self._max:
+            self.add(build, written)
+            return
+        import asyncio  # noqa: PLC0415 - a program without coroutines does not pay for it
+
+        await asyncio.to_thread(self.add, build, written)
+
     def close(self) -> None:
         """Return when everything is written, or cannot be."""
         if self._process != os.getpid():

@@ -123,7 +123,7 @@ class Log:
         """As `decision`, without holding up the event loop."""
         build = self._decision(decision)
         if self._later is not None:
-            self._later.add(build, partial(self._recorded, decision))
+            await self._later.add_async(build, partial(self._recorded, decision))
         else:
             self._recorded(decision, await self.store.append_async(build, durable=self.durability == "durable"))
 
@@ -197,7 +197,7 @@ class Log:
         """As `outcome`, without holding up the event loop."""
         build = self._outcome(decision, outcome)
         if self._later is not None:
-            self._later.add(build, self._seen)
+            await self._later.add_async(build, self._seen)
         else:
             self._seen(await self.store.append_async(build, durable=False))
 

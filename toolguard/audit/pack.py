@@ -23,11 +23,12 @@ from toolguard.audit.capture import disclosed
 from toolguard.audit.merkle import Levels
 from toolguard.audit.note import Note
 from toolguard.audit.prove import check_receipt
-from toolguard.audit.summary import page
-from toolguard.errors import LedgerCorrupt, StoreError
+from toolguard.audit.summary import Summary
+from toolguard.canonical import digest, encode
+from toolguard.errors import LedgerCorrupt, MalformedCall, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from toolguard.audit.select import Selection
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from toolguard.model import Record
 
 VERSION = 1
+HEAD = f"toolguard evidence pack {VERSION}"
 MANIFEST = "manifest.txt"
 MAX_FILE = 2**31  # bytes of one file in a pack that is verified: a small archive must not fill the memory
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can hold: packs of the same records are the same bytes
@@ -63,33 +65,59 @@ def write_pack(
     if note is None:
         raise StoreError("the ledger has no checkpoint yet: the guard makes one now and then, and when it is closed")
     levels = Levels(source.begun())
-    for digest in source.hashes():
+    for each in source.hashes():
         if levels.size == note.checkpoint.size:
             break
-        levels.add(digest)
+        levels.add(each)
     if levels.root() != note.checkpoint.root:
         raise LedgerCorrupt("the newest checkpoint is not about these records: `toolguard verify` says more")
-    chosen = [(record, content) for record, content in selection.of(source.records()) if record.seq <= levels.size]
-    lines = (json.dumps(_line(record, levels, disclose)) for record, _ in chosen)
-    parts: dict[str, str] = {
-        "records.jsonl": "".join(f"{line}\n" for line in lines),
-        "checkpoint.txt": str(note),
-        **_policies(source, {str(content["revision"]) for _, content in chosen if "revision" in content}),
-        "verify.py": files("toolguard.audit").joinpath("verify_pack.txt").read_text(encoding="utf-8"),
-    }
-    kept = [json.loads(text) for name, text in parts.items() if name.startswith("policies/")]
-    parts["summary.html"] = page(chosen, note.checkpoint, kept, disclose)
-    parts["README.txt"] = files("toolguard.audit").joinpath("pack_readme.txt").read_text(encoding="utf-8")
-    manifest = "".join(f"{sha256(text.encode()).hexdigest()}  {name}\n" for name, text in sorted(parts.items()))
-    head = f"toolguard evidence pack {VERSION}\n"
-    parts[MANIFEST] = str(signer.sign(head + manifest) if signer else Note(head + manifest))
+    page, revisions = Summary(note.checkpoint, disclose), set[str]()
+
+    def lines() -> Iterator[str]:
+        for record, content in selection.of(source.records()):
+            if record.seq <= levels.size:
+                page.add(record, content)
+                revisions.add(str(content.get("revision") or ""))
+                yield f"{json.dumps(_line(record, levels, disclose))}\n"
+
     try:
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name, text in sorted(parts.items()):
-                archive.writestr(zipfile.ZipInfo(name, _EPOCH), text.encode(), zipfile.ZIP_DEFLATED)
+            pack = _Pack(archive)
+            pack.add("records.jsonl", lines())
+            policies = _policies(source, revisions)
+            for name, text in policies.items():
+                pack.add(name, [text])
+            pack.add("checkpoint.txt", [str(note)])
+            pack.add("summary.html", page.html([json.loads(text) for text in policies.values()]))
+            for name, resource in (("verify.py", "verify_pack.txt"), ("README.txt", "pack_readme.txt")):
+                pack.add(name, [files("toolguard.audit").joinpath(resource).read_text(encoding="utf-8")])
+            pack.end(signer)
     except OSError as error:
         raise StoreError(f"the pack `{path}` cannot be written: {(error.strerror or str(error)).lower()}") from error
-    return Written(len(chosen), levels.size, len(kept))
+    return Written(page.records, levels.size, len(policies))
+
+
+class _Pack:
+    """A pack that is being written: every file goes through, and its digest stays for the manifest."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self.archive = archive
+        self.digests: dict[str, str] = {}
+
+    def add(self, name: str, text: Iterable[str]) -> None:
+        info, made = zipfile.ZipInfo(name, _EPOCH), sha256()
+        info.compress_type = zipfile.ZIP_DEFLATED
+        with self.archive.open(info, "w", force_zip64=True) as file:
+            for part in text:
+                data = part.encode("utf-8", "surrogateescape")
+                made.update(data)
+                file.write(data)
+        self.digests[name] = made.hexdigest()
+
+    def end(self, signer: Signer | None) -> None:
+        listed = "".join(f"{each}  {name}\n" for name, each in sorted(self.digests.items()))
+        text = f"{HEAD}\n{listed}"
+        self.add(MANIFEST, [str(signer.sign(text) if signer else Note(text))])
 
 
 def _line(record: Record, levels: Levels, disclose: Sequence[str] | None) -> dict[str, Any]:
@@ -104,7 +132,18 @@ def _line(record: Record, levels: Levels, disclose: Sequence[str] | None) -> dic
 def _policies(source: Source, revisions: set[str]) -> dict[str, str]:
     """The policies that were kept under these revisions; an export of a ledger has none."""
     kept = {revision: source.document(f"policies {revision}") for revision in sorted(revisions)}
+    for revision, body in kept.items():
+        if body is not None and not _is_revision(revision, body):
+            raise LedgerCorrupt(f"the policies that are kept as revision {revision[:12]} are others")
     return {f"policies/{revision}.json": body.decode() for revision, body in kept.items() if body is not None}
+
+
+def _is_revision(revision: str, body: bytes) -> bool:
+    """Whether this is the digest of these policies."""
+    try:
+        return digest(encode(json.loads(body))).hex() == revision
+    except (ValueError, RecursionError, MalformedCall):
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,13 +184,16 @@ def _checked(parts: dict[str, bytes], verifiers: Sequence[Verifier], notes: Sequ
     manifest = Note.parse(parts.pop(MANIFEST).decode())
     head, *entries = manifest.text.splitlines()
     listed = {name: digest for digest, _, name in (entry.partition("  ") for entry in entries)}
-    if head != f"toolguard evidence pack {VERSION}":
+    if head != HEAD:
         return Checked(holds=False, finding="this is not an evidence pack of a version that is known")
     if set(listed) != set(parts):
         return Checked(holds=False, finding="there are other files in it than its manifest lists")
     for name, data in parts.items():
         if sha256(data).hexdigest() != listed[name]:
             return Checked(holds=False, finding=f"`{name}` is not the file that the manifest lists")
+        revision = name.removeprefix("policies/").removesuffix(".json")
+        if name.startswith("policies/") and not _is_revision(revision, data):
+            return Checked(holds=False, finding=f"`{name}` is not what this revision is the digest of")
     note = Note.parse(parts["checkpoint.txt"].decode())
     vouched = any(verifier.accepts(each) for verifier in verifiers for each in (manifest, note))
     vouched = vouched or note.checkpoint in [each.checkpoint for each in notes]

@@ -65,6 +65,12 @@ class Selection:
         return all(not wanted or found in wanted for wanted, found in asked)
 
 
+def hits_of(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The rules that fired, as far as a record can be read."""
+    hits = content.get("hits")
+    return [hit for hit in hits if isinstance(hit, dict)] if isinstance(hits, list) else []
+
+
 def moment(text: str) -> int:
     """Nanoseconds since 1970 of a date or a time in ISO 8601; without an offset it is UTC.
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from toolguard.audit.select import hits_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -46,7 +48,7 @@ def ocsf(seq: int, content: Mapping[str, Any], ledger: str) -> dict[str, Any]:
     if decided:
         call, verdict = _mapping(content.get("call")), str(content.get("verdict"))
         action, disposition = DISPOSITIONS.get(verdict, (2, 2))
-        hits = [_mapping(hit) for hit in content.get("hits") or ()]
+        hits = hits_of(content)
         event |= {
             "severity_id": max([SEVERITIES.get(str(hit.get("severity")), INFORMATIONAL) for hit in hits] or [INFORMATIONAL]),
             "message": str(content.get("reason")),
@@ -77,7 +79,7 @@ def otel(seq: int, content: Mapping[str, Any], ledger: str) -> dict[str, Any]:
         "toolguard.record": seq,
         "toolguard.verdict": content.get("verdict"),
         "toolguard.revision": content.get("revision"),
-        "toolguard.rules": ",".join(str(_mapping(hit).get("rule_id")) for hit in content.get("hits") or ()) or None,
+        "toolguard.rules": ",".join(str(hit.get("rule_id")) for hit in hits_of(content)) or None,
         "gen_ai.tool.name": call.get("tool"),
         "gen_ai.tool.call.id": call.get("call_id") or content.get("call_id"),
         "gen_ai.agent.id": call.get("agent_id"),

@@ -8,17 +8,17 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from toolguard.audit.capture import disclosed
-from toolguard.audit.select import shown_time
+from toolguard.audit.select import hits_of, shown_time
 from toolguard.model import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from toolguard.audit.capture import Opening
     from toolguard.audit.note import Checkpoint
     from toolguard.model import Record
 
-Chosen = tuple["Record", "Mapping[str, Any]"]
+MAX_ROWS = 5000  # of one table: more are for programs
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1c2430; background: #fff }
@@ -35,54 +35,85 @@ blockquote { margin: .2rem 0; padding-left: .6rem; border-left: 3px solid #d9dee
 """
 
 
-def page(
-    chosen: Sequence[Chosen], checkpoint: Checkpoint, policies: Sequence[Mapping[str, Any]], disclose: Sequence[str] | None = ()
-) -> str:
-    """The page; of parameters it shows what the pack discloses."""
-    decisions = [(record, content) for record, content in chosen if content.get("kind") == "decision"]
-    verdicts = Counter(str(content.get("verdict")) for _, content in decisions)
-    times = [content["time"] for _, content in chosen if isinstance(content.get("time"), int)]
-    span = f"{shown_time(min(times))} to {shown_time(max(times))}" if times else "no records"
-    origin = f"<code>{_text(checkpoint.origin)}</code>"
-    about = f"{len(chosen)} records, {span}, of the {checkpoint.size} that the checkpoint of {origin} covers."
-    kept = [each for revision in policies for each in revision.get("policies", ())]
-    rest = (_other(*each) for each in chosen if each[1].get("kind") != "decision")
-    body = [
-        "<h1>What an agent asked for, and what was decided</h1>",
-        f"<p>{about} The evidence is in <code>records.jsonl</code>; <code>README.txt</code> says how to verify it.</p>",
-        "<h2>Verdicts</h2>",
-        *_table(("verdict", "decisions"), ([_verdict(word), _count(verdicts[word])] for word in sorted(verdicts)), "narrow"),
-        "<h2>Rules that fired</h2>",
-        *_table(("rule", "policy", "effect", "times", "source"), _rules(decisions)),
-        "<h2>Decisions</h2>",
-        *_table(("record", "time", "verdict", "tool", "caller", "why"), (_decision(*each, disclose) for each in decisions)),
-        "<h2>What became of them, and what else happened</h2>",
-        *_table(("record", "time", "kind", "what"), rest),
-        "<h2>Policies</h2>",
-        *_table(("policy", "version", "mode", "rules"), map(_policy, kept)),
-    ]
-    head = f'<meta charset="utf-8"><title>Evidence</title><style>{_STYLE}</style>'
-    return f'<!doctype html>\n<html lang="en"><head>{head}</head><body>\n' + "\n".join(body) + "\n</body></html>\n"
+class Summary:
+    """Sums records up as they go by; of each table the page has the first rows and says how many more there are."""
 
+    def __init__(self, checkpoint: Checkpoint, disclose: Sequence[str] | None = ()) -> None:
+        """Of parameters the page shows what the pack discloses."""
+        self.records = 0
+        self._checkpoint, self._disclose = checkpoint, disclose
+        self._times: list[int] = []
+        self._verdicts: Counter[str] = Counter()
+        self._fired: Counter[tuple[str, str, str, str]] = Counter()
+        self._decisions, self._others = _Rows(), _Rows()
 
-def _table(names: Sequence[str], rows: Iterable[list[str]], kind: str = "wide") -> Iterator[str]:
-    lines = [f"<tr>{''.join(row)}</tr>" for row in rows]
-    if not lines:
-        yield '<p class="s">none</p>'
-        return
-    yield f"<table class={kind}><thead><tr>{''.join(f'<th>{name}</th>' for name in names)}</tr></thead><tbody>"
-    yield from lines
-    yield "</tbody></table>"
-
-
-def _rules(decisions: Sequence[Chosen]) -> Iterator[list[str]]:
-    fired: Counter[tuple[str, str, str, str]] = Counter()
-    for _, content in decisions:
-        for hit in content.get("hits") or ():
+    def add(self, record: Record, content: Mapping[str, Any]) -> None:
+        """Take in the next record."""
+        self.records += 1
+        if isinstance(content.get("time"), int):
+            self._times = [min([*self._times, content["time"]]), max([*self._times, content["time"]])]
+        if content.get("kind") != "decision":
+            self._others.add(lambda: _other(record, content))
+            return
+        self._verdicts[str(content.get("verdict"))] += 1
+        for hit in hits_of(content):
             name = f"{hit.get('rule_id')}" + (f" ({hit['rule_name']})" if hit.get("rule_name") else "")
-            fired[name, str(hit.get("policy_id")), str(hit.get("effect")), json.dumps(hit.get("citation"))] += 1
-    for (name, policy, effect, citation), times in fired.most_common():
-        yield [_cell(name), _cell(policy), _verdict(effect), _count(times), f"<td>{_citation(json.loads(citation))}</td>"]
+            self._fired[name, str(hit.get("policy_id")), str(hit.get("effect")), json.dumps(hit.get("citation"))] += 1
+        self._decisions.add(lambda: _decision(record, content, self._disclose))
+
+    def html(self, policies: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+        """The page, line by line."""
+        span = " to ".join(map(shown_time, self._times)) or "no times"
+        covered = f"of the {self._checkpoint.size} that the checkpoint of <code>{_text(self._checkpoint.origin)}</code> covers"
+        how = "The evidence is in <code>records.jsonl</code>; <code>README.txt</code> says how to verify it."
+        verdicts = ([_verdict(word), _count(self._verdicts[word])] for word in sorted(self._verdicts))
+        kept = [each for revision in policies for each in revision.get("policies", ())]
+        yield '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Evidence</title>'
+        yield f"<style>{_STYLE}</style></head><body>\n"
+        yield "<h1>What an agent asked for, and what was decided</h1>\n"
+        yield f"<p>{self.records} records, {span}, {covered}. {how}</p>\n"
+        yield "<h2>Verdicts</h2>\n"
+        yield from _table(("verdict", "decisions"), verdicts, kind="narrow")
+        yield "<h2>Rules that fired</h2>\n"
+        yield from _table(("rule", "policy", "effect", "times", "source"), map(_rule, self._fired.most_common()))
+        yield "<h2>Decisions</h2>\n"
+        yield from _table(("record", "time", "verdict", "tool", "caller", "why"), self._decisions.rows, self._decisions.more)
+        yield "<h2>What became of them, and what else happened</h2>\n"
+        yield from _table(("record", "time", "kind", "what"), self._others.rows, self._others.more)
+        yield "<h2>Policies</h2>\n"
+        yield from _table(("policy", "version", "mode", "rules"), map(_policy, kept))
+        yield "</body></html>\n"
+
+
+class _Rows:
+    """The first rows of a table, and how many more there would be."""
+
+    def __init__(self) -> None:
+        self.rows: list[list[str]] = []
+        self.more = 0
+
+    def add(self, row: Callable[[], list[str]]) -> None:
+        if len(self.rows) < MAX_ROWS:
+            self.rows.append(row())
+        else:
+            self.more += 1
+
+
+def _table(names: Sequence[str], rows: Iterable[list[str]], more: int = 0, *, kind: str = "wide") -> Iterator[str]:
+    lines = [f"<tr>{''.join(row)}</tr>\n" for row in rows]
+    if not lines:
+        yield '<p class="s">none</p>\n'
+        return
+    yield f"<table class={kind}><thead><tr>{''.join(f'<th>{name}</th>' for name in names)}</tr></thead><tbody>\n"
+    yield from lines
+    yield "</tbody></table>\n"
+    if more:
+        yield f'<p class="s">and {more} more in <code>records.jsonl</code></p>\n'
+
+
+def _rule(each: tuple[tuple[str, str, str, str], int]) -> list[str]:
+    (name, policy, effect, citation), times = each
+    return [_cell(name), _cell(policy), _verdict(effect), _count(times), f"<td>{_citation(json.loads(citation))}</td>"]
 
 
 def _citation(citation: Any) -> str:
