@@ -32,9 +32,8 @@ def original(tmp_path_factory):
     plan = Checkpoints(signing_key=key, anchors=[ToFile(folder / "anchor.txt")], every=40)
     for _ in range(3):
         with Guard(EVERY, ledger=folder / "l.db", checkpoints=plan, capture="full", durability="process") as guard:
-            for amount in range(60):
-                guard.evaluate("t", {"amount": amount})
-            guard.erase([guard.store.last().seq], by="x", reason="y")
+            decisions = [guard.evaluate("t", {"amount": amount}) for amount in range(60)]
+            guard.erase([decisions[-1].record.seq], by="x", reason="y")
     return folder
 
 
