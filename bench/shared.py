@@ -18,7 +18,7 @@ from toolguard.audit.verify import verify
 from toolguard.stores import handle, sqlite
 
 THREADS = 64
-EACH = 4  # records of each thread in one turn
+EACH = 20  # records of each thread in one turn
 SLOWER = 0.002  # seconds
 CONTENT = {"reason": "y" * 400}
 

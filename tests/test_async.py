@@ -14,6 +14,7 @@ from toolguard import Guard, StoreError, ToolDenied, guarded, verify
 from toolguard.audit import later
 from toolguard.audit.later import Later
 from toolguard.stores import handle
+from toolguard.stores.file import read_records
 from toolguard.stores.memory import MemoryStore
 from toolguard.stores.sqlite import SqliteStore
 
@@ -191,7 +192,7 @@ def test_later_it_is_written_in_order_and_at_the_end(tmp_path):
         pay(1)
         asyncio.run(guard.evaluate_async("t", {"amount": 2}))
     assert [decision.record.seq for decision in decisions] == list(range(2, 42))
-    contents = [record.content for record in SqliteStore(path).scan()]
+    contents = [record.content for record in read_records(path)]
     assert [content["kind"] for content in contents[41:]] == ["decision", "outcome", "decision", "stop", "checkpoint"]
     assert contents[42]["decision"] == 42
     assert contents[0]["durability"] == "async"
@@ -257,7 +258,7 @@ def test_later_a_fork_does_not_write_what_its_parent_writes(tmp_path):
             guard.close()
             os._exit(0)
         assert os.waitpid(child, 0)[1] == 0
-    contents = [record.content for record in SqliteStore(tmp_path / "l.db").scan()]
+    contents = [record.content for record in read_records(tmp_path / "l.db")]
     assert [content["kind"] for content in contents].count("decision") == 51
     assert verify(tmp_path / "l.db").intact
 
@@ -285,6 +286,6 @@ def test_a_program_that_ends_without_closing_loses_nothing(tmp_path, durability,
     subprocess.run([sys.executable, "-c", ENDS, tmp_path / "l.db", durability, end], check=False, capture_output=True)
     report = verify(tmp_path / "l.db")
     assert report.intact
-    contents = [record.content for record in SqliteStore(tmp_path / "l.db").scan()]
+    contents = [record.content for record in read_records(tmp_path / "l.db")]
     assert [content["kind"] for content in contents].count("decision") == 200
     assert [content["kind"] for content in contents[-2:]] == ["stop", "checkpoint"]
