@@ -37,8 +37,8 @@ def rows(pace):
     with TemporaryDirectory(dir=Path.cwd(), prefix=".bench-") as folder:
         path = Path(folder) / "ledger.db"
         body = build(path, count)
-        yield verifying(path, count, 1)
-        yield verifying(path, count, cores())
+        yield verifying(f"verify {count:,} records / read and hash them", path, count, 1)
+        yield verifying("  the same, a process on each processor", path, count, cores())
         yield proving(path, count)
         yield size_of(path, count, body)
         yield checkpointing(pace, Path(folder))
@@ -83,7 +83,7 @@ def appended(store):
     return lambda kind, content: store.append(lambda seq, last: link(seq, last, kind, 10**18, content))
 
 
-def verifying(path, count, processes):
+def verifying(what, path, count, processes):
     """In a process of its own, so that its memory can be told; the plain side reads and hashes the same rows."""
     code = f"from bench.ledger import timed; timed({str(path)!r}, {processes})"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
@@ -95,7 +95,6 @@ def verifying(path, count, processes):
         agree("records", str(count + 1), trusted),
         agree("memory beyond what is allowed, MiB", 0, max(0, round(used - MEMORY))),
     ]
-    what = f"verify {count:,} records, {processes} process{'es' if processes > 1 else ''} / read and hash them"
     return row(what, [(float(ours), plain)], checks, note=note)
 
 
