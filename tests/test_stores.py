@@ -84,7 +84,7 @@ def test_a_ledger_is_private_and_recognisable(ledger):
 
 
 def test_reading_creates_and_changes_nothing(ledger):
-    for beside in ("l.db-seal", "l.db-ballast"):
+    for beside in ("l.db-seal", "l.db-ballast", "l.db-halt"):
         ledger.with_name(beside).unlink()
     before = ledger.read_bytes()
     assert len(list(read_records(ledger))) == 3
@@ -475,3 +475,33 @@ def test_after_a_failed_sync_nothing_is_acknowledged(tmp_path, monkeypatch):
     with pytest.raises(StoreError, match="could not be brought to the disk"):
         store.append(note("c"))
     store.close()
+
+
+# -- halts, for every store ----------------------------------------------------------------------------------------------
+
+
+def test_halts_are_kept_by_scope_and_change_the_signal(store):
+    seen = [store.signal()]
+    assert store.halts() == {}
+    for scope, body in (("global", b"1"), ("agent:x", b"2"), ("global", b"3")):
+        record = store.set_halt(note(scope), scope, body)
+        assert record.content["text"] == scope
+        assert store.halts()[scope] == body
+        seen.append(store.signal())
+    assert store.halts() == {"global": b"3", "agent:x": b"2"}
+    store.set_halt(note("lifted"), "global", None)
+    assert store.halts() == {"agent:x": b"2"}
+    seen.append(store.signal())
+    assert len(set(seen)) == len(seen)
+    assert not any(number & 1 for number in seen)
+    with pytest.raises(StoreError, match="`global` is not halted"):
+        store.set_halt(note("again"), "global", None)
+    assert [record.content["text"] for record in store.scan()] == ["global", "agent:x", "global", "lifted"]
+    assert verify(store.scan()).intact
+
+
+def test_a_halt_whose_record_cannot_be_built_is_none(store):
+    with pytest.raises(ZeroDivisionError):
+        store.set_halt(lambda *_: 1 // 0, "global", b"1")
+    assert store.halts() == {}
+    assert store.append(note("a")).seq == 1

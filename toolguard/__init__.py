@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         StoreError,
         ToolDenied,
         ToolGuardError,
+        ToolHalted,
     )
     from toolguard.guard import Guard
     from toolguard.model import Approval, Decision, Explanation, RuleHit, ToolCall, Verdict
@@ -40,6 +41,7 @@ __all__ = [
     "ToolCall",
     "ToolDenied",
     "ToolGuardError",
+    "ToolHalted",
     "Verdict",
     "guarded",
     "verify",
@@ -63,6 +65,7 @@ _HOMES = {
     "ToolCall": "toolguard.model",
     "ToolDenied": "toolguard.errors",
     "ToolGuardError": "toolguard.errors",
+    "ToolHalted": "toolguard.errors",
     "Verdict": "toolguard.model",
     "guarded": "toolguard.enforce",
     "verify": "toolguard.audit.check",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from toolguard.binding import Binding
 from toolguard.canonical import snapshot
-from toolguard.errors import MalformedCall, ToolDenied
+from toolguard.errors import MalformedCall, ToolDenied, ToolHalted
 from toolguard.model import DecisionPoint, Outcome, Verdict
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class GuardedTool:
         if decision.verdict == Verdict.ESCALATE:
             yield Work(lambda: self.point.approve(decision))
         elif not decision.allowed:
-            raise ToolDenied(decision)
+            raise ToolHalted(decision) if decision.halted else ToolDenied(decision)
         outcome: Outcome = yield Run(*self.binding.spread(own | injected))
         yield Work(lambda: self.point.settle(decision, outcome), lambda: self.point.settle_async(decision, outcome))
         return outcome

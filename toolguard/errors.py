@@ -5,7 +5,8 @@ ToolGuardError
 ├── MalformedCall          a proposed call that cannot be judged at all (not plain data, too deep, too large)
 ├── ToolDenied             the tool did not run; `.decision` says why
 │   ├── ApprovalRefused    a person was asked and said no
-│   └── ApprovalUnavailable   a person has to be asked and there is nobody to ask
+│   ├── ApprovalUnavailable   a person has to be asked and there is nobody to ask
+│   └── ToolHalted         a person has stopped this agent, tool, session, organisation, or everything
 └── StoreError             the ledger could not be read or written
     ├── StoreFull          there is no room for another record
     └── LedgerCorrupt      the ledger can be read, and what it says does not hold together
@@ -80,6 +81,10 @@ class ToolDenied(ToolGuardError):
     def message_for_model(self) -> str:
         """What the agent may see: final, with the rule, the reason, the citation and what to do instead."""
         return self.decision.message_for_model(str(self))
+
+
+class ToolHalted(ToolDenied):
+    """Somebody has stopped the agent, the tool, the session, the organisation, or everything."""
 
 
 class ApprovalRefused(ToolDenied):

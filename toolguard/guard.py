@@ -20,7 +20,8 @@ from toolguard.audit.checkpoint import Checkpoints
 from toolguard.audit.log import DURABILITIES, Log, captures_of
 from toolguard.engine.compile import PolicySet
 from toolguard.engine.decide import decide
-from toolguard.errors import ApprovalRefused, ApprovalUnavailable, MalformedCall, StoreError, StoreFull
+from toolguard.errors import ApprovalRefused, ApprovalUnavailable, MalformedCall, StoreError, StoreFull, ToolHalted
+from toolguard.halt import GLOBAL, LEVELS, Halt, Halts, check_scope
 from toolguard.model import Approval, Decision, Identity, Outcome, ToolCall, Verdict
 from toolguard.policy.load import load_policies, pack_path, policy_files
 from toolguard.proposal import harmless, identify, merged, plain_call
@@ -89,12 +90,13 @@ class Guard:
     ) -> None:
         given = list(policies) if isinstance(policies, Iterator) else policies
         self._sources = [given, *([pack_path(pack)] if pack else [])]
-        self._compiled = partial(PolicySet, unmatched=_verdict(unmatched), enforce_shadow=enforce_shadow)
+        self._compiled = partial(PolicySet, unmatched=Verdict.parse(unmatched, "unmatched"), enforce_shadow=enforce_shadow)
         self.policies = self._compiled(load_policies(self._sources))
         if durability not in DURABILITIES:
             raise ValueError(f"`durability` cannot be `{durability}` (only {', '.join(DURABILITIES)})")
         captures = captures_of(capture)
         self.store: Store = _open(ledger)
+        self._halts = Halts(self.store)
         self._log = Log(self.store, now, captures, durability=durability)
         self._approver = approver
         self._on_decision = on_decision
@@ -102,7 +104,7 @@ class Guard:
         self._reloading = threading.Lock()
         self._watchers: list[Watcher] = []
         try:
-            self._log.open(self.policies, _version(), checkpoints)
+            self._log.open(self.policies, checkpoints)
             self._at_exit = partial(_end, weakref.ref(self), os.getpid())
             atexit.register(self._at_exit)
         except BaseException:
@@ -171,12 +173,52 @@ class Guard:
                 caller = merged(caller, Identity(agent_id, session_id, org_id, {} if context is None else context))
             identify(call, caller)
             plain_call(call)
-            return decide(self.policies, call)
+            decision = decide(self.policies, call)
+            return decision if self.store.signal() == self._halts.quiet else self._unless_halted(decision)
         except MalformedCall as malformed:
             return self._denial(harmless(call), f"malformed call: {malformed}")
         except Exception as error:  # whatever is wrong with us, the call does not go through
             _logger.exception("the decision on `%s` failed", call.tool)
             return self._denial(call, f"internal error: {type(error).__name__}: {error}")
+
+    def _unless_halted(self, decision: Decision) -> Decision:
+        """The decision, made as restrictive as a halt wants it that covers the call."""
+        halt = self._halts.over(decision.call)
+        if halt is None or halt.verdict < decision.verdict or (halt.verdict == decision.verdict < Verdict.DENY):
+            return decision
+        return replace(decision, verdict=halt.verdict, cause=halt.cause, halted=halt.verdict == Verdict.DENY)
+
+    def halt(self, scope: str = GLOBAL, *, reason: str, by: str, level: str = "halt") -> Record:
+        """Stop everything, or an `org:NAME`, `agent:NAME`, `session:NAME` or `tool:NAME`, until somebody resumes it.
+
+        It is on the disk when this returns, survives restarts, and every process that shares the ledger sees it in its next
+        call. `level` is "warn" (calls are flagged), "quarantine" (they are put before a person), "block" (denied) or "halt"
+        (denied, and what runs is stopped as far as it can be).
+
+        Raises:
+            ValueError: there is no such scope or level.
+            StoreError: it could not be recorded, and nothing is halted.
+        """
+        if level not in LEVELS:
+            raise ValueError(f"there is no level `{level}` (only {', '.join(LEVELS)})")
+        halt = Halt(check_scope(scope), reason, by, self._log.now(), level)
+        return self._log.halt("halt", {"level": level, "reason": reason, "by": by}, scope, halt.to_bytes())
+
+    def resume(self, scope: str = GLOBAL, *, reason: str, by: str) -> Record:
+        """Lift the halt of exactly this scope; others stay.
+
+        Raises:
+            StoreError: it is not halted, or that could not be recorded and it stays so.
+        """
+        return self._log.halt("resume", {"reason": reason, "by": by}, scope, None)
+
+    def halts(self) -> tuple[Halt, ...]:
+        """What is halted now, the most restrictive first.
+
+        Raises:
+            StoreError: the ledger cannot be read.
+        """
+        return self._halts.in_force()
 
     def refuse(self, tool: str, reason: str, *, group: str | None = None) -> Decision:
         """Record that a call was refused before it could be judged (arguments that cannot be read, for instance)."""
@@ -203,6 +245,8 @@ class Guard:
             # The model is told no more than the kind of error: its text may hold what is none of the model's business.
             why = f"{decision.reason}: no approval could be had ({type(error).__name__})"
             raise ApprovalUnavailable(decision, why) from error
+        if self.store.signal() != self._halts.quiet and (halted := self._unless_halted(decision)).halted:
+            raise ToolHalted(halted)
         if approval.granted is not True:
             note = f": {approval.note}" if approval.note else ""
             raise ApprovalRefused(decision, f"{decision.reason}: refused by {approval.by}{note}")
@@ -347,24 +391,7 @@ def _end(ref: weakref.ref[Guard], process: int) -> None:
         guard._log.flush()  # noqa: SLF001 - our own
 
 
-def _verdict(word: str) -> Verdict:
-    try:
-        return Verdict[word.upper()]
-    except (KeyError, AttributeError):
-        words = ", ".join(verdict.word for verdict in Verdict)
-        raise ValueError(f"`unmatched` cannot be `{word}` (only {words})") from None
-
-
 def _open(ledger: str | Path | Store) -> Store:
     if isinstance(ledger, (str, Path)):
         return MemoryStore() if str(ledger) == MEMORY else SqliteStore(ledger)
     return ledger
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - it loads the whole of `email`
-
-    try:
-        return version("toolguard-embedded")
-    except PackageNotFoundError:
-        return "unknown"

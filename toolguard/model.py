@@ -33,6 +33,19 @@ class Verdict(IntEnum):
         """Same as `word`."""
         return self.name.lower()
 
+    @classmethod
+    def parse(cls, word: str, what: str) -> Verdict:
+        """Read `word`; `what` is the option that it was given for.
+
+        Raises:
+            ValueError: it is none.
+        """
+        try:
+            return cls[word.upper()]
+        except (KeyError, AttributeError):
+            words = ", ".join(verdict.word for verdict in cls)
+            raise ValueError(f"`{what}` cannot be `{word}` (only {words})") from None
+
 
 @dataclass(slots=True)
 class ToolCall:
@@ -128,7 +141,8 @@ class Decision:
 
     `hits` are the rules that fired and count, most restrictive first; `shadow_hits` are recorded and change nothing.
     `cause` is set where something other than a rule decided (no policy, a malformed call, a ledger that cannot be written).
-    `record` is this decision in the ledger, None while it is not there. `policies` are those it was made with.
+    `record` is this decision in the ledger, None while it is not there. `policies` are those it was made with. `halted` says
+    that a halt denies it.
     """
 
     call: ToolCall
@@ -140,6 +154,7 @@ class Decision:
     cause: str = ""
     obligations: tuple[Obligation, ...] = ()
     record: Record | None = None
+    halted: bool = False
 
     def __getstate__(self) -> tuple[None, dict[str, Any]]:
         """A copy in another process has everything but the policies, and so cannot be explained there."""

@@ -62,7 +62,7 @@ class Log:
         self._later = Later(store) if durability == "async" else None
         self._started = 0  # the number of the start's record, in all that this guard writes
 
-    def open(self, policies: Documented, version: str, plan: Checkpoints) -> None:
+    def open(self, policies: Documented, plan: Checkpoints) -> None:
         """Refuse a chain that does not hold, from a checkpoint on where it is long; then record the start.
 
         Raises:
@@ -73,7 +73,7 @@ class Log:
         if not report.intact:
             raise LedgerCorrupt(f"the ledger does not verify: {report.finding}")
         self._checkpointer = Checkpointer(self.store, self._write, plan, follower.coverage.tree)
-        self._start(policies, version)
+        self._start(policies)
 
     def flush(self) -> None:
         """Write what waits to be written; later it is too late."""
@@ -87,12 +87,12 @@ class Log:
         if self._checkpointer is not None:
             self._checkpointer.close()
 
-    def _start(self, policies: Documented, version: str) -> None:
+    def _start(self, policies: Documented) -> None:
         """The guard was started with these policies, which are kept beside the records under their revision."""
         self._keep(policies)
         self._started = 0
         content = {
-            "toolguard": version,
+            "toolguard": _version(),
             "ledger": self.store.ledger_id,
             "host": _host(),
             "process": os.getpid(),
@@ -178,6 +178,14 @@ class Log:
         said = draft("erasure", content)
         return self.store.erase(lambda seq, last: chained(seq, last, self.now(), said), seqs, change)
 
+    def halt(self, kind: str, content: dict[str, Any], scope: str, body: bytes | None) -> Record:
+        """A halt was put in force (`body` is what the store keeps of it) or lifted, in one step with its record.
+
+        Raises:
+            StoreError: it could not be done; then it was not.
+        """
+        return self.store.set_halt(self._build(kind, {"scope": scope, **content}), scope, body)
+
     def approval(self, decision: Decision, approval: Approval) -> Record:
         """A person answered an escalated call."""
         return self._append("approval", {**_about(decision), **to_dict(approval)})
@@ -232,6 +240,15 @@ class Log:
 
 def _host() -> str | None:
     return os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME")
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - it loads the whole of `email`
+
+    try:
+        return version("toolguard-embedded")
+    except PackageNotFoundError:
+        return "unknown"
 
 
 def _about(decision: Decision) -> dict[str, Any]:

@@ -18,7 +18,11 @@ from toolguard.model import printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS = ("evaluate", "explain", "lint", "schema", "verify", "prove", "export", "archive", "erase", "keys", "demo")
+COMMANDS = (
+    *("evaluate", "explain", "lint", "schema"),
+    *("verify", "prove", "export", "archive", "erase", "keys"),
+    *("halt", "resume", "status", "demo"),
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Protocol
 
 from toolguard.model import Record
@@ -29,6 +29,20 @@ class Store(Protocol):
 
         When this returns nothing of the old payloads is left in the store.
         """
+
+    def set_halt(self, build: Build, scope: str, body: bytes | None) -> Record:
+        """Put a halt in force, or (None) lift the one there is, and add the record that says so, in one step.
+
+        When this returns it survives a power loss, and everybody who shares the store sees another `signal`. To lift one that
+        is not there raises StoreError.
+        """
+
+    def halts(self) -> Mapping[str, bytes]:
+        """The halts in force, by scope."""
+
+    @property
+    def signal(self) -> Callable[[], int]:
+        """Gives a number that is another one once the halts are; an odd one means that they are being changed. Nanoseconds."""
 
     def keep(self, name: str, body: bytes) -> None:
         """Keep a document beside the records. What is kept under a name already stays as it is."""

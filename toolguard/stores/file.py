@@ -30,6 +30,11 @@ CREATE TABLE document (
   body BLOB NOT NULL
 ) STRICT;
 
+CREATE TABLE halt (
+  scope TEXT PRIMARY KEY,
+  body  BLOB NOT NULL
+) STRICT;
+
 CREATE TRIGGER record_is_never_changed BEFORE UPDATE OF seq, body, hash ON record BEGIN
   SELECT RAISE(ABORT, 'a record is never changed'); END;
 
@@ -39,6 +44,7 @@ _SELECT = "SELECT seq, body, hash, payload FROM record WHERE seq >= ? ORDER BY s
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _STORED_AS = {(int, bytes, bytes, bytes), (int, bytes, bytes, type(None))}
 STATEMENTS = tuple(part.strip().rstrip(";") for part in SCHEMA.split(";\n\n") if part.strip())
+TABLES = tuple(statement for statement in STATEMENTS if statement.startswith("CREATE TABLE"))
 NEVER_DELETED = STATEMENTS[-1]
 
 
@@ -81,6 +87,24 @@ def read_hashes(path: Path, after: int = 0, upto: int = 2**62) -> Iterator[bytes
             between = "SELECT hash FROM record WHERE seq > ? AND seq <= ? ORDER BY seq"
             for (digest,) in database.execute(between, (after, upto)):
                 yield digest
+        finally:
+            database.close()
+    except sqlite3.Error as error:
+        raise store_error(path, error) from error
+
+
+def read_halts(path: Path) -> dict[str, bytes]:
+    """What is halted, by scope.
+
+    Raises:
+        StoreError: the ledger cannot be read.
+        LedgerCorrupt: it is not a ledger, or SQLite finds it damaged.
+    """
+    try:
+        database = _connect_read_only(path)
+        try:
+            check_is_ledger(path, database)
+            return dict(database.execute("SELECT scope, body FROM halt"))
         finally:
             database.close()
     except sqlite3.Error as error:

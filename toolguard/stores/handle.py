@@ -94,6 +94,26 @@ class Handle:
             raise
         return record
 
+    def set_halt(self, build: Build, scope: str, body: bytes | None) -> Record:
+        """Put a halt in force or lift it, and append the record that says so, in one transaction."""
+        self.database.execute("BEGIN IMMEDIATE")
+        try:
+            self.last = self._read_last()
+            done = (
+                self.database.execute("DELETE FROM halt WHERE scope = ?", (scope,))
+                if body is None
+                else self.database.execute("INSERT OR REPLACE INTO halt VALUES (?, ?)", (scope, body))
+            )
+            if done.rowcount != 1:
+                raise StoreError(f"`{scope}` is not halted")  # noqa: TRY301 - undone like every other failure
+            record = self._insert(build(*self.last))
+            self.database.execute("COMMIT")
+        except BaseException:
+            self.last = (0, EMPTY_HASH)  # read again before the next record
+            self.database.execute("ROLLBACK")
+            raise
+        return record
+
     def replace_records(self, build: Build) -> Record:
         """Delete all records and append the one that says where they are, in one transaction."""
         self.database.execute("PRAGMA secure_delete = OFF")  # the file is made anew afterwards

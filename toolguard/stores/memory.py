@@ -11,7 +11,7 @@ from toolguard.errors import StoreError
 from toolguard.stores.base import EMPTY_HASH
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from toolguard.model import Record
     from toolguard.stores.base import Build
@@ -25,6 +25,8 @@ class MemoryStore:
         self._lock = threading.Lock()
         self._closed = False
         self._documents: dict[str, bytes] = {}
+        self._halts: dict[str, bytes] = {}
+        self._signal = 0
         self.ledger_id = os.urandom(32).hex()
 
     def append(self, build: Build, *, durable: bool = True) -> Record:  # noqa: ARG002 - as durable as it gets
@@ -52,6 +54,25 @@ class MemoryStore:
         for seq, other in changed.items():
             self._records[seq - 1] = other
         return record
+
+    def set_halt(self, build: Build, scope: str, body: bytes | None) -> Record:
+        """See `Store`."""
+        with self._lock:
+            if body is None and scope not in self._halts:
+                raise StoreError(f"`{scope}` is not halted")
+            halts = {name: kept for name, kept in self._halts.items() if name != scope}
+        record = self.append(build)
+        self._halts = halts if body is None else halts | {scope: body}
+        self._signal += 2
+        return record
+
+    def halts(self) -> Mapping[str, bytes]:
+        """See `Store`."""
+        return self._halts
+
+    def signal(self) -> int:
+        """See `Store`."""
+        return self._signal
 
     def keep(self, name: str, body: bytes) -> None:
         """See `Store`."""

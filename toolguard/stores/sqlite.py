@@ -16,8 +16,10 @@ from toolguard.stores.disk import sync, whereabouts
 from toolguard.stores.file import (
     APPLICATION_ID,
     SCHEMA,
+    TABLES,
     check_is_ledger,
     read_document,
+    read_halts,
     read_records,
     read_seal,
     seal_path,
@@ -27,9 +29,10 @@ from toolguard.stores.group import GroupCommit
 from toolguard.stores.handle import Handle
 from toolguard.stores.lock import FileLock
 from toolguard.stores.seal import Seal
+from toolguard.stores.signal import Signal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from toolguard.model import Record
     from toolguard.stores.base import Build
@@ -101,6 +104,7 @@ class SqliteStore:
             raise StoreError(f"`{self.path}` is held by another thread")
         try:
             self._check_file_is_ours()
+            self._signal.check()
             with handle.lock:
                 handle.seal()
                 handle.write(entries)
@@ -145,6 +149,27 @@ class SqliteStore:
             raise store_error(self.path, error) from error
         return record
 
+    def set_halt(self, build: Build, scope: str, body: bytes | None) -> Record:
+        """See `Store`."""
+        try:
+            with self._exclusive() as handle:
+                self._signal.check()
+                self._signal.changing()
+                try:
+                    record = handle.set_halt(build, scope, body)
+                    self._check_log_is_ours(handle)
+                    handle.sync()
+                    handle.seal()
+                finally:
+                    self._signal.changed()
+        except (sqlite3.Error, OSError) as error:
+            raise store_error(self.path, error) from error
+        return record
+
+    def halts(self) -> Mapping[str, bytes]:
+        """See `Store`."""
+        return read_halts(self.path)
+
     def keep(self, name: str, body: bytes) -> None:
         """See `Store`."""
         try:
@@ -176,6 +201,8 @@ class SqliteStore:
                 finally:
                     handle.database.close()
             handle.lock.close()
+            self._signal.close()
+            self.signal = self._signal.look
 
     @contextmanager
     def _exclusive(self) -> Iterator[Handle]:
@@ -236,6 +263,9 @@ class SqliteStore:
                 try:
                     self._check_seal(database, lock.descriptor)
                     self.ledger_id = read_seal(lock.descriptor).commitment.hex()
+                    self._signal = Signal(self.path.with_name(f"{self.path.name}-halt"))
+                    self._signal.settle()
+                    self.signal = self._signal.look
                 except BaseException:
                     database.close()
                     raise
@@ -289,6 +319,11 @@ class SqliteStore:
         database.execute("PRAGMA synchronous = NORMAL")  # the sync that makes a record durable is `Handle.sync`
         database.execute("PRAGMA trusted_schema = OFF")
         database.execute("PRAGMA secure_delete = ON")  # what was erased is overwritten, not only unlinked
+        if not new:
+            there = {sql for (sql,) in database.execute("SELECT sql FROM sqlite_schema")}
+            for statement in TABLES:  # those that an earlier version did not have
+                if statement not in there:
+                    database.execute(statement)
         if new:
             database.executescript(f"BEGIN; PRAGMA application_id = {APPLICATION_ID}; {SCHEMA} COMMIT;")
             database.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # the file is a ledger by itself, without its log

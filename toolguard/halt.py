@@ -1,0 +1,128 @@
+"""The halt: what is stopped until a person lifts it. A latch that survives restarts and that every process sees at once."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from toolguard.errors import LedgerCorrupt
+from toolguard.model import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from toolguard.model import ToolCall
+    from toolguard.stores.base import Store
+
+GLOBAL = "global"
+KINDS = ("org", "agent", "session", "tool")
+
+
+# level -> the least that a call which it covers gets
+LEVELS = {"warn": Verdict.FLAG, "quarantine": Verdict.ESCALATE, "block": Verdict.DENY, "halt": Verdict.DENY}
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """Something that is stopped until a person resumes it.
+
+    `scope` is `global`, or `org:NAME`, `agent:NAME`, `session:NAME`, `tool:NAME`; `time` is nanoseconds since 1970. `level`:
+    `warn` flags the calls it covers, `quarantine` puts them before a person, `block` denies them, `halt` also stops what runs.
+    """
+
+    scope: str
+    reason: str
+    by: str
+    time: int
+    level: str = "halt"
+
+    @property
+    def verdict(self) -> Verdict:
+        """The least that a call gets."""
+        return LEVELS[self.level]
+
+    @property
+    def cause(self) -> str:
+        """Why a call got that, in words that the agent may see."""
+        what = {"warn": "under watch", "quarantine": "in quarantine", "block": "blocked", "halt": "halted"}[self.level]
+        kind, _, name = self.scope.partition(":")
+        return f"{f'{kind} `{name}`' if name else 'everything'} is {what}: {self.reason}"
+
+    def covers(self, call: ToolCall) -> bool:
+        """Whether it is about this call."""
+        kind, _, name = self.scope.partition(":")
+        if kind == "tool":
+            return call.tool.casefold() == name.casefold()
+        return not name or getattr(call, f"{kind}_id") == name
+
+    def to_bytes(self) -> bytes:
+        """As a store keeps it."""
+        return json.dumps({"reason": self.reason, "by": self.by, "time": self.time, "level": self.level}).encode()
+
+
+def read_halt(scope: str, body: bytes) -> Halt:
+    """Read what `Halt.to_bytes` wrote.
+
+    Raises:
+        LedgerCorrupt: it is something else.
+    """
+    try:
+        kept = json.loads(body)
+        halt = Halt(check_scope(scope), str(kept["reason"]), str(kept["by"]), int(kept["time"]), str(kept["level"]))
+        halt.verdict  # noqa: B018 - raises for a level that is none
+    except (ValueError, TypeError, KeyError) as error:
+        raise LedgerCorrupt(f"the halt of `{scope}` cannot be read: {error}") from None
+    return halt
+
+
+def check_scope(scope: str) -> str:
+    """The scope, if it is one.
+
+    Raises:
+        ValueError: it is none.
+    """
+    kind, colon, name = scope.partition(":")
+    if scope != GLOBAL and not (kind in KINDS and colon and name and name == name.strip()):
+        forms = ", ".join(f"`{each}:NAME`" for each in KINDS)
+        raise ValueError(f"`{scope}` is nothing that can be halted (`{GLOBAL}`, {forms})")
+    return scope
+
+
+class Halts:
+    """What is halted now, as everybody who shares the store sees it."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._seen = -1
+        self._halts: tuple[Halt, ...] = ()
+        self.quiet = -1  # the signal at which nothing was halted: while it is the store's, there is nothing to ask
+
+    def in_force(self) -> tuple[Halt, ...]:
+        """All of them, the most restrictive first.
+
+        Raises:
+            StoreError: they cannot be read.
+            LedgerCorrupt: one of them cannot be read.
+        """
+        signal = self._store.signal()
+        if signal != self._seen or signal & 1:  # odd: somebody is at it, or died at it
+            self._halts = ordered(self._store.halts())
+            self._seen = signal
+            self.quiet = -1 if self._halts or signal & 1 else signal
+        return self._halts
+
+    def over(self, call: ToolCall) -> Halt | None:
+        """The most restrictive one that covers this call.
+
+        Raises:
+            StoreError: they cannot be read.
+        """
+        return next((halt for halt in self.in_force() if halt.covers(call)), None)
+
+
+def ordered(kept: Mapping[str, bytes]) -> tuple[Halt, ...]:
+    """The halts that a store keeps, the most restrictive first, of equals the earlier."""
+    halts = [read_halt(scope, body) for scope, body in kept.items()]
+    levels = list(LEVELS)
+    return tuple(sorted(halts, key=lambda halt: (-levels.index(halt.level), halt.time)))
