@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from toolguard.binding import Binding
 from toolguard.canonical import snapshot
 from toolguard.errors import MalformedCall, ToolDenied, ToolHalted
-from toolguard.model import DecisionPoint, Outcome, Verdict
+from toolguard.model import Outcome, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable
 
     from toolguard.model import Decision
+    from toolguard.point import DecisionPoint, Stoppable
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -41,10 +42,11 @@ class Run:
 
     args: list[Any]
     kwargs: dict[str, Any]
+    running: Stoppable
 
 
 Step = Work | Run
-VERBS = ("evaluate", "evaluate_async", "refuse", "approve", "settle", "settle_async")
+VERBS = ("evaluate", "evaluate_async", "refuse", "approve", "running", "settle", "settle_async")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ class GuardedTool:
             yield Work(lambda: self.point.approve(decision))
         elif not decision.allowed:
             raise ToolHalted(decision) if decision.halted else ToolDenied(decision)
-        outcome: Outcome = yield Run(*self.binding.spread(own | injected))
+        outcome: Outcome = yield Run(*self.binding.spread(own | injected), self.point.running(decision))
         yield Work(lambda: self.point.settle(decision, outcome), lambda: self.point.settle_async(decision, outcome))
         return outcome
 
@@ -135,11 +137,12 @@ def _function(tool: GuardedTool) -> Callable[..., Any]:
             if isinstance(step, Work):
                 answer = step.do()
                 continue
-            started = perf_counter_ns()
+            ended = _Ended(step.running)
             try:
-                answer = _outcome("returned", started, tool.function(*step.args, **step.kwargs))
+                with step.running:
+                    answer = ended.returned(tool.function(*step.args, **step.kwargs))
             except BaseException as error:  # noqa: BLE001 - raised again once it is recorded
-                answer = _outcome("raised", started, error=error)
+                answer = ended.raised(error)
         return _result(step)
 
     return wrapper
@@ -152,11 +155,13 @@ def _coroutine(tool: GuardedTool) -> Callable[..., Any]:
             if isinstance(step, Work):
                 answer = await _off_the_loop(step)
                 continue
-            started = perf_counter_ns()
+            ended = _Ended(step.running)
+            _cancelled_by_a_halt(step.running)
             try:
-                answer = _outcome("returned", started, await tool.function(*step.args, **step.kwargs))
+                with step.running:
+                    answer = ended.returned(await tool.function(*step.args, **step.kwargs))
             except BaseException as error:  # noqa: BLE001 - raised again once it is recorded
-                answer = _outcome("raised", started, error=error)
+                answer = ended.raised(error)
         return _result(step)
 
     return wrapper
@@ -169,12 +174,31 @@ def _generator(tool: GuardedTool) -> Callable[..., Any]:
             if isinstance(step, Work):
                 answer = step.do()
                 continue
-            started = perf_counter_ns()
+            running, ended = step.running, _Ended(step.running)
+            source = tool.function(*step.args, **step.kwargs)
             try:
-                value = yield from tool.function(*step.args, **step.kwargs)
-                answer = _outcome("returned", started, value)
+                with running:
+                    item = next(source)
+                while True:  # what `yield from` does, with a look at what is halted before and after each item
+                    running.check()
+                    try:
+                        sent = yield item
+                    except GeneratorExit:
+                        source.close()
+                        raise
+                    except BaseException as error:  # noqa: BLE001 - handed to the tool, which may handle it
+                        with running:
+                            item = source.throw(error)
+                    else:
+                        running.check()
+                        with running:
+                            item = source.send(sent)
+            except StopIteration as stop:
+                answer = ended.returned(stop.value)
             except BaseException as error:  # noqa: BLE001 - raised again once it is recorded
-                answer = _outcome("closed" if isinstance(error, GeneratorExit) else "raised", started, error=error)
+                with contextlib.suppress(BaseException):  # whatever the tool makes of being closed
+                    source.close()
+                answer = ended.raised(error)
         return _result(step)
 
     return wrapper
@@ -187,27 +211,106 @@ def _async_generator(tool: GuardedTool) -> Callable[..., Any]:
             if isinstance(step, Work):
                 answer = await _off_the_loop(step)
                 continue
-            started = perf_counter_ns()
+            running, ended = step.running, _Ended(step.running)
             source = tool.function(*step.args, **step.kwargs)
+            waiting = _cancelled_by_a_halt(running)
             try:
-                item = await anext(source)
+                item = await _advanced(anext(source), running, waiting)
                 while True:  # what `yield from` does, which async generators do not have
+                    running.check()
                     try:
                         sent = yield item
                     except GeneratorExit:
                         await source.aclose()
                         raise
                     except BaseException as error:  # noqa: BLE001 - handed to the tool, which may handle it
-                        item = await source.athrow(error)
+                        item = await _advanced(source.athrow(error), running, waiting)
                     else:
-                        item = await source.asend(sent)
+                        running.check()
+                        item = await _advanced(source.asend(sent), running, waiting)
             except StopAsyncIteration:
-                answer = _outcome("returned", started)
+                answer = ended.returned()
             except BaseException as error:  # noqa: BLE001 - raised again once it is recorded
-                answer = _outcome("closed" if isinstance(error, GeneratorExit) else "raised", started, error=error)
+                answer = ended.raised(error)
+                if answer.kind == "halted":
+                    with contextlib.suppress(BaseException):  # whatever the tool makes of being closed
+                        await source.aclose()
         _result(step)
 
     return wrapper
+
+
+class _Ended:
+    """What became of a tool that began now."""
+
+    __slots__ = ("running", "started")
+
+    def __init__(self, running: Stoppable) -> None:
+        self.running = running
+        self.started = perf_counter_ns()
+
+    def returned(self, value: Any = None) -> Outcome:
+        self.running.end()
+        return Outcome("returned", perf_counter_ns() - self.started, value)
+
+    def raised(self, error: BaseException) -> Outcome:
+        """A call that was stopped has been halted, whatever the stopping made of it."""
+        self.running.end()
+        taken = perf_counter_ns() - self.started
+        if self.running.stopped:
+            _no_longer_cancelled(error)
+            return Outcome("halted", taken, error=error if isinstance(error, ToolHalted) else self.running.halted())
+        return Outcome("closed" if isinstance(error, GeneratorExit) else "raised", taken, error=error)
+
+
+class _Waiting:
+    """The asyncio task, if any, that waits for the tool."""
+
+    __slots__ = ("task",)
+
+    def __init__(self) -> None:
+        self.task: Any = None
+
+
+def _cancelled_by_a_halt(running: Stoppable) -> _Waiting:
+    """Let a halt cancel the task that waits for the tool, as long as it does (asyncio's; others are not cancelled)."""
+    import asyncio  # noqa: PLC0415 - a program without coroutines does not pay for it
+
+    waiting = _Waiting()
+    try:
+        loop, waiting.task = asyncio.get_running_loop(), asyncio.current_task()
+    except RuntimeError:
+        return waiting
+
+    def cancel() -> None:
+        if waiting.task is not None and not running.ended:
+            waiting.task.cancel()
+
+    running.on_halt(lambda: loop.call_soon_threadsafe(cancel))
+    return waiting
+
+
+async def _advanced(step: Awaitable[Any], running: Stoppable, waiting: _Waiting) -> Any:
+    """The tool's next item; only while it is waited for does a halt cancel the task."""
+    import asyncio  # noqa: PLC0415
+
+    with contextlib.suppress(RuntimeError):
+        waiting.task = asyncio.current_task()
+    try:
+        with running:
+            return await step
+    finally:
+        waiting.task = None
+
+
+def _no_longer_cancelled(error: BaseException) -> None:
+    """A task that a halt has cancelled goes on, with an error of ours."""
+    import asyncio  # noqa: PLC0415
+
+    if isinstance(error, asyncio.CancelledError):
+        task = asyncio.current_task()
+        if task is not None:
+            task.uncancel()
 
 
 def _next(flow: Generator[Step, Any, Outcome], answer: Any) -> Step | Outcome:
@@ -226,10 +329,6 @@ async def _off_the_loop(work: Work) -> Any:
     except RuntimeError:
         return work.do()
     return await (work.do_async() if work.do_async is not None else asyncio.to_thread(work.do))
-
-
-def _outcome(kind: str, started: int, value: Any = None, error: BaseException | None = None) -> Outcome:
-    return Outcome(kind, perf_counter_ns() - started, value, error)
 
 
 def _result(outcome: Outcome) -> Any:

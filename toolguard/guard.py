@@ -25,6 +25,7 @@ from toolguard.halt import GLOBAL, LEVELS, Halt, Halts, check_scope
 from toolguard.model import Approval, Decision, Identity, Outcome, ToolCall, Verdict
 from toolguard.policy.load import load_policies, pack_path, policy_files
 from toolguard.proposal import harmless, identify, merged, plain_call
+from toolguard.running import Running, RunningCall
 from toolguard.stores.memory import MemoryStore
 from toolguard.stores.sqlite import SqliteStore
 from toolguard.watch import Watcher
@@ -97,6 +98,7 @@ class Guard:
         captures = captures_of(capture)
         self.store: Store = _open(ledger)
         self._halts = Halts(self.store)
+        self._running = Running(lambda: self.store.signal() == self._halts.quiet, lambda one: self._halts.over(one.call))
         self._log = Log(self.store, now, captures, durability=durability)
         self._approver = approver
         self._on_decision = on_decision
@@ -191,9 +193,8 @@ class Guard:
     def halt(self, scope: str = GLOBAL, *, reason: str, by: str, level: str = "halt") -> Record:
         """Stop everything, or an `org:NAME`, `agent:NAME`, `session:NAME` or `tool:NAME`, until somebody resumes it.
 
-        It is on the disk when this returns, survives restarts, and every process that shares the ledger sees it in its next
-        call. `level` is "warn" (calls are flagged), "quarantine" (they are put before a person), "block" (denied) or "halt"
-        (denied, and what runs is stopped as far as it can be).
+        It is on the disk when this returns, and every process that shares the ledger sees it in its next call. `level` is
+        "warn" (calls are flagged), "quarantine" (put before a person), "block" (denied) or "halt" (what runs is stopped, too).
 
         Raises:
             ValueError: there is no such scope or level.
@@ -213,11 +214,7 @@ class Guard:
         return self._log.halt("resume", {"reason": reason, "by": by}, scope, None)
 
     def halts(self) -> tuple[Halt, ...]:
-        """What is halted now, the most restrictive first.
-
-        Raises:
-            StoreError: the ledger cannot be read.
-        """
+        """What is halted now, the most restrictive first."""
         return self._halts.in_force()
 
     def refuse(self, tool: str, reason: str, *, group: str | None = None) -> Decision:
@@ -267,6 +264,10 @@ class Guard:
             StoreError: there is no such record, or nothing in it to erase (then nothing was); or a copy is left for a while.
         """
         return self._log.erasure(records, params, by, reason)
+
+    def running(self, decision: Decision) -> RunningCall:
+        """The allowed call is about to run; what a halt can stop of it is registered there."""
+        return RunningCall(self._running, decision)
 
     async def settle_async(self, decision: Decision, outcome: Outcome) -> None:
         """As `settle`, for asyncio."""

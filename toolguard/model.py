@@ -330,7 +330,10 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of an allowed tool: `returned`, `raised` or `closed` (a generator nobody drained), in nanoseconds."""
+    """What became of an allowed tool, and after how many nanoseconds.
+
+    `returned`, `raised`, `closed` (a generator that nobody drained), or `halted` while it ran.
+    """
 
     kind: str
     duration: int
@@ -346,28 +349,6 @@ class Explains(Protocol):
 
     def explain(self, decision: Decision) -> Explanation:
         """The walk through every rule that could apply."""
-
-
-class DecisionPoint(Protocol):
-    """What enforcement needs of whoever decides, in this process or elsewhere."""
-
-    def evaluate(self, tool: str, params: Mapping[str, Any], *, group: str | None = None) -> Decision:
-        """Judge and record one call; never raises for a verdict."""
-
-    async def evaluate_async(self, tool: str, params: Mapping[str, Any], *, group: str | None = None) -> Decision:
-        """As `evaluate`, without holding up asyncio's event loop."""
-
-    def refuse(self, tool: str, reason: str, *, group: str | None = None) -> Decision:
-        """Record that a call was refused before it could be judged."""
-
-    def approve(self, decision: Decision) -> None:
-        """Return when a person has approved this escalated call; raise ToolDenied in every other case."""
-
-    def settle(self, decision: Decision, outcome: Outcome) -> None:
-        """Record what became of an allowed call; never raises, because the tool has already run."""
-
-    async def settle_async(self, decision: Decision, outcome: Outcome) -> None:
-        """As `settle`, without holding up asyncio's event loop."""
 
 
 def to_dict(value: Any) -> Any:

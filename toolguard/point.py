@@ -1,0 +1,58 @@
+"""What enforcement needs of whoever decides, in this process or elsewhere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from toolguard.model import Decision, Outcome
+
+
+class Stoppable(Protocol):
+    """A call that runs. It is a context around the tool's own code."""
+
+    stopped: bool
+    ended: bool
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *exception: object) -> None: ...
+
+    def on_halt(self, stop: Callable[[], object]) -> None:
+        """Call this, from another thread, when the call is halted."""
+
+    def check(self) -> None:
+        """Raise ToolHalted if the call is halted."""
+
+    def halted(self) -> BaseException:
+        """What to raise in the place of what became of a call that was stopped."""
+
+    def end(self) -> None:
+        """The tool has ended."""
+
+
+class DecisionPoint(Protocol):
+    """What enforcement needs of whoever decides, in this process or elsewhere."""
+
+    def evaluate(self, tool: str, params: Mapping[str, Any], *, group: str | None = None) -> Decision:
+        """Judge and record one call; never raises for a verdict."""
+
+    async def evaluate_async(self, tool: str, params: Mapping[str, Any], *, group: str | None = None) -> Decision:
+        """As `evaluate`, without holding up asyncio's event loop."""
+
+    def refuse(self, tool: str, reason: str, *, group: str | None = None) -> Decision:
+        """Record that a call was refused before it could be judged."""
+
+    def approve(self, decision: Decision) -> None:
+        """Return when a person has approved this escalated call; raise ToolDenied in every other case."""
+
+    def running(self, decision: Decision) -> Stoppable:
+        """The allowed call is about to run; whoever runs it says when it has ended, and may say how it is stopped."""
+
+    def settle(self, decision: Decision, outcome: Outcome) -> None:
+        """Record what became of an allowed call; never raises, because the tool has already run."""
+
+    async def settle_async(self, decision: Decision, outcome: Outcome) -> None:
+        """As `settle`, without holding up asyncio's event loop."""
