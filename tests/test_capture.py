@@ -2,6 +2,8 @@
 
 import json
 import sqlite3
+import threading
+import time
 from decimal import Decimal
 
 import pytest
@@ -10,9 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolguard import Guard, StoreError, verify
+from toolguard.audit.archive import archive
 from toolguard.audit.capture import CAPTURES, TOGETHER, capture, commitments, openings, redacted, without, wrong_opening
+from toolguard.audit.log import Log
 from toolguard.cli import main
 from toolguard.stores.memory import MemoryStore
+from toolguard.stores.sqlite import SqliteStore
 
 SECRET = "correct-horse-battery-staple"
 CARD = 4111111111111111
@@ -215,6 +220,37 @@ def test_a_copy_that_a_reader_holds_back_is_not_hushed_up(kept):
             guard.erase([2], by="dpo", reason="asked for")
         reader.close()
         assert guard.evaluate("t", {"amount": 5}).allowed
+
+
+@pytest.mark.parametrize("doing", ["erase", "archive"])
+def test_while_a_reader_holds_the_log_back_others_go_on(kept, doing, tmp_path):
+    reader = sqlite3.connect(kept)
+    with Guard(EVERY, ledger=kept) as guard:
+        guard.evaluate("t", {"amount": 5})
+        reader.execute("BEGIN")
+        assert reader.execute("SELECT count(*) FROM record").fetchone()
+        waits, done = [], threading.Event()
+
+        def decide():
+            while not done.is_set():
+                begun = time.monotonic()
+                assert guard.evaluate("t", {"amount": 5}).allowed
+                waits.append(time.monotonic() - begun)
+
+        thread = threading.Thread(target=decide)
+        thread.start()
+        store = SqliteStore(kept, timeout=1.5)
+        if doing == "erase":
+            with pytest.raises(StoreError, match="a copy stays"):
+                Log(store, time.time_ns, {}).erasure([2], [], "dpo", "asked for")
+        else:
+            archive(store, tmp_path / "a.jsonl", time.time_ns, "ops", "x")
+        done.set()
+        thread.join()
+        store.close()
+        reader.close()
+    assert len(waits) > 20
+    assert max(waits) < 1
 
 
 def test_a_payload_that_is_gone_without_a_record_is_remarked(kept):

@@ -154,6 +154,72 @@ def test_a_forked_child_opens_the_ledger_for_itself(tmp_path):
     store.close()
 
 
+FORKING = """
+import os, sys, threading, time
+from toolguard import Checkpoints, Guard
+guard = Guard(pack="payments", ledger=sys.argv[1], durability="process", checkpoints=Checkpoints(every=20, seconds=0.2))
+end = time.monotonic() + float(sys.argv[2])
+
+def work():
+    while time.monotonic() < end:
+        guard.evaluate("issue_refund", {"amount": 1})
+
+threads = [threading.Thread(target=work) for _ in range(3)]
+for thread in threads:
+    thread.start()
+forks = 0
+while time.monotonic() < end:
+    child = os.fork()
+    if not child:
+        os._exit(0 if guard.evaluate("issue_refund", {"amount": 2}).allowed else 9)
+    patience = time.monotonic() + 5
+    while not (ended := os.waitpid(child, os.WNOHANG))[0]:
+        assert time.monotonic() < patience, "a child hangs"
+        time.sleep(0.001)
+    assert ended[1] == 0
+    forks += 1
+for thread in threads:
+    thread.join()
+guard.close()
+print(forks)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("seconds", [2, pytest.param(60, marks=pytest.mark.deep)])
+def test_a_child_does_not_hang_in_what_a_thread_of_its_parent_was_doing(tmp_path, seconds):
+    """Before we saw to it, three of sixteen children hung inside SQLite for ever, with the ledger's lock in their hands."""
+    command = [sys.executable, "-c", FORKING, str(tmp_path / "l.db"), str(seconds)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=seconds + 60)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 20
+    assert verify(read_records(tmp_path / "l.db")).intact
+
+
+ORPHANED = """
+import os, signal, sys, time
+from toolguard.stores.sqlite import SqliteStore
+store = SqliteStore(sys.argv[1])
+store._handle.lock.acquire()
+if not os.fork():
+    print("child", flush=True)
+    os.close(1)
+    time.sleep(30)
+    os._exit(0)
+time.sleep(0.2)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_child_does_not_keep_the_lock_that_its_parent_died_with(tmp_path):
+    command = [sys.executable, "-c", ORPHANED, str(tmp_path / "l.db")]
+    subprocess.run(command, check=False, stdout=subprocess.PIPE, timeout=20)
+    store = SqliteStore(tmp_path / "l.db", timeout=1)
+    assert store.append(note("a")).seq == 1
+    store.close()
+
+
 WRITER = """
 import sys
 from toolguard.audit.chain import link

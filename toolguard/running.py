@@ -114,6 +114,8 @@ class Running:
 
     def discard(self, call: RunningCall) -> None:
         """It has ended."""
+        if self._process != os.getpid():
+            return
         with self._mutex:
             self._calls.discard(call)
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from toolguard.errors import LedgerCorrupt, StoreError, StoreFull
 from toolguard.model import Record
+from toolguard.stores.fork import IN_SQLITE
 from toolguard.stores.seal import SIZE, Seal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+AT_ONCE = 100  # rows that are read in one go
 APPLICATION_ID = 0x7467_6C31  # "tgl1" in the file's header: what `file` and we know it by
 
 SCHEMA = """
@@ -57,20 +59,11 @@ def read_records(path: Path, after: int | None = None, *, newest_first: bool = F
     """
     if not path.is_file():
         raise StoreError(f"there is no ledger `{path}`")
-    try:
-        database = _connect_read_only(path)
-        try:
-            check_is_ledger(path, database)
-            start = -(2**63) if after is None else after + 1
-            order = " DESC" if newest_first else ""
-            for row in database.execute(_SELECT + order, (start,)):
-                if tuple(map(type, row)) not in _STORED_AS:
-                    raise LedgerCorrupt(f"`{path}` is damaged: record {row[0]} is not stored as bytes")
-                yield Record(*row)
-        finally:
-            database.close()
-    except sqlite3.Error as error:
-        raise store_error(path, error) from error
+    start = -(2**63) if after is None else after + 1
+    for row in _rows(path, _SELECT + (" DESC" if newest_first else ""), (start,)):
+        if tuple(map(type, row)) not in _STORED_AS:
+            raise LedgerCorrupt(f"`{path}` is damaged: record {row[0]} is not stored as bytes")
+        yield Record(*row)
 
 
 def read_hashes(path: Path, after: int = 0, upto: int = 2**62) -> Iterator[bytes]:
@@ -80,17 +73,8 @@ def read_hashes(path: Path, after: int = 0, upto: int = 2**62) -> Iterator[bytes
         StoreError: the ledger cannot be read.
         LedgerCorrupt: it is not a ledger, or SQLite finds it damaged.
     """
-    try:
-        database = _connect_read_only(path)
-        try:
-            check_is_ledger(path, database)
-            between = "SELECT hash FROM record WHERE seq > ? AND seq <= ? ORDER BY seq"
-            for (digest,) in database.execute(between, (after, upto)):
-                yield digest
-        finally:
-            database.close()
-    except sqlite3.Error as error:
-        raise store_error(path, error) from error
+    between = "SELECT hash FROM record WHERE seq > ? AND seq <= ? ORDER BY seq"
+    return (digest for (digest,) in _rows(path, between, (after, upto)))
 
 
 def read_halts(path: Path) -> dict[str, bytes]:
@@ -100,15 +84,7 @@ def read_halts(path: Path) -> dict[str, bytes]:
         StoreError: the ledger cannot be read.
         LedgerCorrupt: it is not a ledger, or SQLite finds it damaged.
     """
-    try:
-        database = _connect_read_only(path)
-        try:
-            check_is_ledger(path, database)
-            return dict(database.execute("SELECT scope, body FROM halt"))
-        finally:
-            database.close()
-    except sqlite3.Error as error:
-        raise store_error(path, error) from error
+    return dict(_rows(path, "SELECT scope, body FROM halt"))
 
 
 def read_document(path: Path, name: str) -> bytes | None:
@@ -118,16 +94,33 @@ def read_document(path: Path, name: str) -> bytes | None:
         StoreError: the ledger cannot be read.
         LedgerCorrupt: it is not a ledger, or SQLite finds it damaged.
     """
+    found = next(_rows(path, "SELECT body FROM document WHERE name = ?", (name,)), None)
+    return found[0] if found else None
+
+
+def _rows(path: Path, select: str, values: tuple[Any, ...] = ()) -> Iterator[Any]:
+    """What a ledger answers, read only: nothing is created or changed, no lock is taken."""
     try:
-        database = _connect_read_only(path)
+        with IN_SQLITE:
+            database = _connect_read_only(path)
+            try:
+                check_is_ledger(path, database)
+                found = database.execute(select, values)
+            except BaseException:
+                database.close()
+                raise
         try:
-            check_is_ledger(path, database)
-            found = database.execute("SELECT body FROM document WHERE name = ?", (name,)).fetchone()
+            while True:
+                with IN_SQLITE:
+                    rows = found.fetchmany(AT_ONCE)
+                if not rows:
+                    return
+                yield from rows
         finally:
-            database.close()
+            with IN_SQLITE:
+                database.close()
     except sqlite3.Error as error:
         raise store_error(path, error) from error
-    return found[0] if found else None
 
 
 def seal_path(path: Path) -> Path:

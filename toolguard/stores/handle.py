@@ -190,6 +190,16 @@ class Handle:
             self.recent.append(self.last)
         return record
 
+    def empty_the_log(self) -> bool:
+        """Bring the write-ahead log into the ledger and empty it, unless somebody is reading it; with the lock held."""
+        (patience,) = self.database.execute("PRAGMA busy_timeout").fetchone()
+        self.database.execute("PRAGMA busy_timeout = 0")
+        try:
+            (busy, *_) = self.database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        finally:
+            self.database.execute(f"PRAGMA busy_timeout = {patience}")
+        return not busy
+
     def finish(self) -> None:
         """Leave nothing that is not on the disk and sealed; with the mutex and the lock held."""
         if self.log_descriptor < 0:

@@ -6,6 +6,7 @@ import logging
 import os
 import sqlite3
 import threading
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ from toolguard.stores.file import (
     seal_path,
     store_error,
 )
+from toolguard.stores.fork import IN_SQLITE, concern
 from toolguard.stores.group import GroupCommit
 from toolguard.stores.handle import Handle
 from toolguard.stores.lock import FileLock
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from toolguard.stores.group import Entry
 
 MAX_RECENT = 4096  # records remembered for the seal; more are read back
+STEP = 0.02  # seconds between two tries to empty the write-ahead log
 TIMEOUT = 5.0  # seconds to wait for another thread or process before giving up, which means deny
 
 _logger = logging.getLogger("toolguard")
@@ -64,6 +67,7 @@ class SqliteStore:
         self._ballast = Ballast(self.path.with_name(f"{self.path.name}-ballast"))
         self._handle = self._open()
         self._ballast.fill()
+        concern(self)
         self._group = GroupCommit(self._commit, timeout)
 
     def append(self, build: Build, *, durable: bool = True) -> Record:
@@ -105,7 +109,7 @@ class SqliteStore:
         try:
             self._check_file_is_ours()
             self._signal.check()
-            with handle.lock:
+            with handle.lock, IN_SQLITE:
                 handle.seal()
                 handle.write(entries)
             self._check_log_is_ours(handle)
@@ -122,10 +126,10 @@ class SqliteStore:
                 self._check_log_is_ours(handle)
                 handle.sync()
                 handle.seal()
-                (busy, *_) = handle.database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            emptied = self._empty_the_log()
         except (sqlite3.Error, OSError) as error:
             raise store_error(self.path, error) from error
-        if busy:
+        if not emptied:
             raise StoreError("erased and on record; a copy stays in the write-ahead log until nobody reads the ledger any more")
         return record
 
@@ -144,10 +148,24 @@ class SqliteStore:
                 handle.sync()
                 handle.seal()
                 handle.database.execute("VACUUM")
-                handle.database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._empty_the_log()
         except (sqlite3.Error, OSError) as error:
             raise store_error(self.path, error) from error
         return record
+
+    def _empty_the_log(self) -> bool:
+        """Bring the whole write-ahead log into the ledger and empty it; False if somebody reads all the time.
+
+        Readers are waited for between two tries and not under the lock, where everybody else would wait, too.
+        """
+        end = time.monotonic() + self.timeout
+        while True:
+            with self._exclusive() as handle:
+                if handle.empty_the_log():
+                    return True
+            if time.monotonic() > end:
+                return False
+            time.sleep(STEP)
 
     def set_halt(self, build: Build, scope: str, body: bytes | None) -> Record:
         """See `Store`."""
@@ -195,7 +213,7 @@ class SqliteStore:
         handle, closed = self._handle, self._closed
         self._closed = True
         if not closed and handle.pid == os.getpid():
-            with handle.mutex, handle.lock:
+            with handle.mutex, handle.lock, IN_SQLITE:
                 try:
                     handle.finish()
                 finally:
@@ -212,10 +230,14 @@ class SqliteStore:
             raise StoreError(f"`{self.path}` is held by another thread")
         try:
             self._check_file_is_ours()
-            with handle.lock:
+            with handle.lock, IN_SQLITE:
                 yield handle
         finally:
             handle.mutex.release()
+
+    def forked(self) -> None:
+        """In the child: let go of the lock that our parent may be holding, or it would be held until we end, too."""
+        self._handle.lock.close()
 
     def _own_handle(self) -> Handle:
         if self._closed:
@@ -258,7 +280,7 @@ class SqliteStore:
         except OSError as error:
             raise StoreError(f"cannot open the ledger `{self.path}`: {(error.strerror or str(error)).lower()}") from error
         try:
-            with lock:
+            with lock, IN_SQLITE:
                 database = self._connect()
                 try:
                     self._check_seal(database, lock.descriptor)
