@@ -571,3 +571,28 @@ def test_a_halt_whose_record_cannot_be_built_is_none(store):
         store.set_halt(lambda *_: 1 // 0, "global", b"1")
     assert store.halts() == {}
     assert store.append(note("a")).seq == 1
+
+
+def test_a_step_that_is_undone_leaves_nothing_to_be_sealed(tmp_path):
+    store = SqliteStore(tmp_path / "l.db")
+    store.append(note("a"))
+    handle = store._handle
+    real = handle._insert
+
+    def broken(record):
+        real(record)
+        raise sqlite3.OperationalError("the power is gone")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(handle), "_insert", lambda _, record: broken(record))
+        with pytest.raises(StoreError, match="the power is gone"):
+            store.set_halt(note("x"), "global", b"1")
+    assert [seq for seq, _ in handle.recent if seq > 1] == []
+    other = SqliteStore(tmp_path / "l.db")
+    for text in "bc":
+        store.append(note(text))
+        other.append(note(text))
+    other.close()
+    store.close()
+    report = verify(read_records(tmp_path / "l.db"), Evidence(seal=seal_of(tmp_path / "l.db")))
+    assert (report.intact, report.sealed) == (True, 5)

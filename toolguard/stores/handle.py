@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from toolguard.stores.seal import SIZE, Seal
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from toolguard.model import Record
     from toolguard.stores.base import Build
@@ -76,62 +77,53 @@ class Handle:
         except Exception as error:  # noqa: BLE001 - what `build` raises is its caller's; the others of the group go on
             entry.error = error
 
-    def replace_payloads(self, build: Build, seqs: Iterable[int], change: Callable[[bytes | None], bytes | None]) -> Record:
-        """Change what lies beside records and append the record that says so, in one transaction."""
+    @contextmanager
+    def _one_step(self) -> Iterator[None]:
+        """One transaction, begun behind the last record there is; with the mutex and the lock held."""
         self.database.execute("BEGIN IMMEDIATE")
+        known = len(self.recent)
         try:
             self.last = self._read_last()
+            yield
+            self.database.execute("COMMIT")
+        except BaseException:
+            self.last = (0, EMPTY_HASH)  # read again before the next record
+            del self.recent[known:]
+            self.database.execute("ROLLBACK")
+            raise
+
+    def replace_payloads(self, build: Build, seqs: Iterable[int], change: Callable[[bytes | None], bytes | None]) -> Record:
+        """Change what lies beside records and append the record that says so, in one step."""
+        with self._one_step():
             for seq in seqs:
                 found = self.database.execute("SELECT payload FROM record WHERE seq = ?", (seq,)).fetchone()
                 if found is None:
-                    raise StoreError(f"there is no record {seq}")  # noqa: TRY301 - undone like every other failure
+                    raise StoreError(f"there is no record {seq}")
                 self.database.execute("UPDATE record SET payload = ? WHERE seq = ?", (change(found[0]), seq))
-            record = self._insert(build(*self.last))
-            self.database.execute("COMMIT")
-        except BaseException:
-            self.last = (0, EMPTY_HASH)  # read again before the next record
-            self.database.execute("ROLLBACK")
-            raise
-        return record
+            return self._insert(build(*self.last))
 
     def set_halt(self, build: Build, scope: str, body: bytes | None) -> Record:
-        """Put a halt in force or lift it, and append the record that says so, in one transaction."""
-        self.database.execute("BEGIN IMMEDIATE")
-        try:
-            self.last = self._read_last()
-            done = (
-                self.database.execute("DELETE FROM halt WHERE scope = ?", (scope,))
-                if body is None
-                else self.database.execute("INSERT OR REPLACE INTO halt VALUES (?, ?)", (scope, body))
-            )
-            if done.rowcount != 1:
-                raise StoreError(f"`{scope}` is not halted")  # noqa: TRY301 - undone like every other failure
-            record = self._insert(build(*self.last))
-            self.database.execute("COMMIT")
-        except BaseException:
-            self.last = (0, EMPTY_HASH)  # read again before the next record
-            self.database.execute("ROLLBACK")
-            raise
-        return record
+        """Put a halt in force or lift it, and append the record that says so, in one step."""
+        with self._one_step():
+            if body is not None:
+                self.database.execute("INSERT OR REPLACE INTO halt VALUES (?, ?)", (scope, body))
+            elif self.database.execute("DELETE FROM halt WHERE scope = ?", (scope,)).rowcount != 1:
+                raise StoreError(f"`{scope}` is not halted")
+            return self._insert(build(*self.last))
 
     def replace_records(self, build: Build) -> Record:
-        """Delete all records and append the one that says where they are, in one transaction."""
+        """Delete all records and append the one that says where they are, in one step."""
         self.database.execute("PRAGMA secure_delete = OFF")  # the file is made anew afterwards
-        self.database.execute("BEGIN IMMEDIATE")
         try:
-            self.database.execute("DROP TRIGGER IF EXISTS record_is_never_deleted")
-            record = build(*self.last)
-            self.database.execute("DELETE FROM record")
-            self._insert(record)
-            self.database.execute(NEVER_DELETED)
-            self.database.execute("COMMIT")
-        except BaseException:
-            self.last = (0, EMPTY_HASH)  # read again before the next record
-            self.database.execute("ROLLBACK")
-            raise
+            with self._one_step():
+                self.database.execute("DROP TRIGGER IF EXISTS record_is_never_deleted")
+                record = build(*self.last)
+                self.database.execute("DELETE FROM record")
+                self._insert(record)
+                self.database.execute(NEVER_DELETED)
+                return record
         finally:
             self.database.execute("PRAGMA secure_delete = ON")
-        return record
 
     def flush(self) -> None:
         """Bring all records there are to the disk and under the seal."""
