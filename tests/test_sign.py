@@ -1,9 +1,13 @@
 """Notes and keys in the forms that other tools read: the examples of C2SP and of Go's note package are the judges."""
 
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from toolguard import Checkpoints, Guard
 from toolguard.audit.note import Checkpoint, Note
 from toolguard.audit.sign import Signer, Verifier
 
@@ -104,3 +108,24 @@ def test_a_key_that_others_may_read_is_refused(tmp_path):
     path.chmod(0o600)
     assert Signer.load(path).name == "PeterNeumann"
     assert GO_SIGNER[-20:] not in repr(Signer.load(path))
+
+
+WITHOUT = """
+import sys
+sys.modules["cryptography"] = None
+from toolguard.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("command", [["keys", "--sign", "k"], ["verify", "l.db", "--verifier", GO_VERIFIER]])
+def test_without_the_extra_it_says_what_to_install(tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    key = tmp_path / "signing.key"
+    key.write_text(GO_SIGNER)
+    key.chmod(0o600)
+    with Guard(pack="payments", ledger="l.db", checkpoints=Checkpoints(signing_key=key)):
+        pass
+    done = subprocess.run([sys.executable, "-c", WITHOUT, *command], capture_output=True, text=True, check=False)
+    assert (done.returncode, "pip install 'toolguard-embedded[sign]'" in done.stderr) == (2, True)
+    assert not (tmp_path / "k").exists()

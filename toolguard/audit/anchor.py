@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolguard.audit.note import Note
@@ -16,7 +17,6 @@ from toolguard.stores.disk import sync
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 _NOTE = re.compile(r"(\S+\n(?:0|[1-9][0-9]{0,18})\n[A-Za-z0-9+/]{43}=\n)(?:\n((?:\N{EM DASH} \S+ \S+\n)*))?")
 TIMEOUT = 10.0  # seconds for a network or another program
@@ -86,6 +86,19 @@ class ToSyslog:
 
         syslog.openlog(self.ident, 0, syslog.LOG_AUTH)
         syslog.syslog(syslog.LOG_NOTICE, "checkpoint " + note.replace("\n", "\\n"))
+
+
+def notes_in(path: str | Path) -> list[Note]:
+    """Every checkpoint in a file; see `read_notes`.
+
+    Raises:
+        ValueError: there is none in it; names the file.
+        OSError: it cannot be read.
+    """
+    try:
+        return read_notes(Path(path).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"`{path}`: {error}") from None
 
 
 def read_notes(text: str) -> list[Note]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolguard.audit import segments
-from toolguard.audit.anchor import read_notes
+from toolguard.audit.anchor import notes_in
 from toolguard.audit.coverage import Evidence
 from toolguard.audit.report import Head
 from toolguard.audit.sign import Verifier
@@ -52,7 +52,7 @@ def verify(
     evidence = Evidence(
         noted=Head.parse(head) if head else None,
         key=parse_key(key) if key else None,
-        notes=[note for anchor in anchors for note in read_notes(Path(anchor).read_text(encoding="utf-8"))],
+        notes=[note for anchor in anchors for note in notes_in(anchor)],
         verifiers=[Verifier.parse(text) for text in verifiers],
     )
     last, several = Source.open(Path(ledger)), processes or segments.cores()

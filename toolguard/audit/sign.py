@@ -99,10 +99,11 @@ class Verifier:
         return any(self._made(each.signature, note.text) for each in ours)
 
     def _made(self, signature: bytes, text: str) -> bool:
+        ed25519 = _ed25519()
         from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - part of the extra
 
         try:
-            _ed25519().Ed25519PublicKey.from_public_bytes(self.public).verify(signature[:SIGNATURE], text.encode())
+            ed25519.Ed25519PublicKey.from_public_bytes(self.public).verify(signature[:SIGNATURE], text.encode())
         except InvalidSignature:
             return False
         return len(signature) == SIGNATURE

@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toolguard.audit.anchor import read_notes
+from toolguard.audit.anchor import notes_in
 from toolguard.audit.prove import prove_growth, prove_record
 from toolguard.cli.terminal import OK, UsageError
 
@@ -36,9 +36,9 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("say either which record, or `--since FILE`")
     if args.since is not None:
         try:
-            notes = read_notes(Path(args.since).read_text(encoding="utf-8"))
+            notes = notes_in(args.since)
         except ValueError as error:
-            raise UsageError(f"`{args.since}`: {error}") from None
+            raise UsageError(str(error)) from None
         receipt = prove_growth(Path(args.ledger), notes[-1])
     else:
         receipt = prove_record(Path(args.ledger), args.record, None if args.disclose_all else args.disclose)

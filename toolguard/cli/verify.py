@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toolguard.audit.anchor import read_notes
+from toolguard.audit.anchor import notes_in
 from toolguard.audit.check import verify
 from toolguard.audit.pack import Checked, check_pack
 from toolguard.audit.prove import check_receipt
@@ -89,7 +89,7 @@ def _shown_alone(args: argparse.Namespace) -> int:
     """A receipt or an evidence pack: something that shows what it shows without a ledger."""
     try:
         verifiers = [Verifier.parse(_verifier(text)) for text in args.verifier]
-        notes = [note for path in args.anchor for note in read_notes(Path(path).read_text(encoding="utf-8"))]
+        notes = [note for path in args.anchor for note in notes_in(path)]
     except ValueError as error:
         raise UsageError(str(error)) from None
     pack = Path(args.ledger).suffix == ".zip"
