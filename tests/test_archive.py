@@ -219,3 +219,19 @@ def test_from_the_command_line(ledger, tmp_path, capsys):
     assert "archive" not in capsys.readouterr().out
     assert main(["archive", str(ledger), "x.db", "--by", "ops", "--reason", "x"]) == 2
     assert main(["archive", str(ledger) + "x", "x.jsonl", "--by", "ops", "--reason", "x"]) == 2
+
+
+def test_a_beginning_that_was_cut_off_in_the_guise_of_an_archive(ledger, tmp_path):
+    """Whoever owns the machine can archive, and throw the archive away. What was noted or kept elsewhere before asks for it."""
+    noted = verify(ledger).head
+    archived(ledger, tmp_path / "2025.jsonl")
+    assert verify(ledger, noted).intact, "the very end of the archive is in the ledger"
+    with Guard(EVERY, ledger=ledger) as guard:
+        calls(guard, 5)
+    middle = "5:" + "0" * 64
+    for given in ({"head": middle}, {"anchors": [tmp_path / "anchor.txt"]}):
+        report = verify(ledger, **given)
+        assert (report.intact, report.finding.kind) == (False, "not checked")
+    assert verify(ledger, middle, archives=[tmp_path / "2025.jsonl"]).finding.kind == "rewritten"
+    assert verify(ledger, "13:" + "0" * 64).finding.kind == "rewritten"
+    assert verify(ledger, anchors=[tmp_path / "anchor.txt"], archives=[tmp_path / "2025.jsonl"]).intact

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ import pytest
 from conftest import leaf, policy, rule
 
 from toolguard import Approval, Guard, LedgerCorrupt, StoreError, ToolDenied, ToolHalted, guarded, verify
+from toolguard.audit.archive import archive
 from toolguard.audit.chain import link
 from toolguard.cli import main
 from toolguard.halt import Halt, check_scope, ordered
@@ -270,3 +272,35 @@ def test_from_the_command_line(tmp_path, capsys):
         assert main(["halt", path + "x", *words]) == 2
     kinds = [record.content["kind"] for record in read_records(tmp_path / "l.db")]
     assert kinds == ["start", "halt", "decision", "resume", "decision", "stop", "checkpoint"]
+
+
+def test_a_halt_that_was_lifted_without_a_record_shows(tmp_path):
+    path = tmp_path / "l.db"
+    with Guard(CAP, ledger=path) as guard:
+        guard.halt("agent:bot", reason="x", by="ops")
+        guard.halt("tool:t", reason="x", by="ops")
+        guard.resume("tool:t", reason="x", by="ops")
+        assert verify(path).halted == ("agent:bot",)
+    assert verify(path).intact
+    database = sqlite3.connect(path, isolation_level=None)
+    database.execute("DELETE FROM halt")
+    database.close()
+    report = verify(path)
+    assert (report.intact, report.finding.kind) == (False, "altered")
+    assert "not what its records say: `agent:bot`" in report.finding.message
+
+
+def test_a_halt_outlives_an_archive_of_its_record(tmp_path):
+    path = tmp_path / "l.db"
+    with Guard(CAP, ledger=path) as guard:
+        guard.halt("agent:bot", reason="x", by="ops")
+    store = SqliteStore(path)
+    archive(store, tmp_path / "a.jsonl", time.time_ns, "ops", "x")
+    store.close()
+    assert verify(path).halted == ("agent:bot",)
+    assert verify(path, archives=[tmp_path / "a.jsonl"]).intact
+    with Guard(CAP, ledger=path) as guard:
+        assert verdict(guard) == "deny"
+        guard.resume("agent:bot", reason="x", by="ops")
+    assert verify(path).halted == ()
+    assert verify(path).intact

@@ -64,6 +64,7 @@ class _Move:
             "head": self.follower.links.last.hex(),
             "peaks": [peak.hex() for peak in self.follower.coverage.tree.peaks],
             "tag": seal.tag.hex(),
+            "halted": sorted(self.follower.coverage.halted),
             "summary": {
                 "records": records,
                 "first_time": self.first,

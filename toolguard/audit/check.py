@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from toolguard.audit import segments
 from toolguard.audit.anchor import notes_in
 from toolguard.audit.coverage import Evidence
-from toolguard.audit.report import Head
+from toolguard.audit.report import Finding, Head
 from toolguard.audit.sign import Verifier
 from toolguard.audit.source import Source
 from toolguard.audit.verify import verify as verify_records
+from toolguard.stores.file import read_halts, read_records
 from toolguard.stores.seal import parse_key
 
 if TYPE_CHECKING:
@@ -55,7 +56,18 @@ def verify(
         notes=[note for anchor in anchors for note in notes_in(anchor)],
         verifiers=[Verifier.parse(text) for text in verifiers],
     )
-    last, several = Source.open(Path(ledger)), processes or segments.cores()
+    report = _followed(Path(ledger), evidence, archives, processes, progress)
+    return _with_halts(Path(ledger), report) if report.intact and Path(ledger).suffix != ".jsonl" else report
+
+
+def _followed(
+    ledger: Path,
+    evidence: Evidence,
+    archives: Iterable[str | Path],
+    processes: int | None,
+    progress: Callable[[int, int | None], object],
+) -> Report:
+    last, several = Source.open(ledger), processes or segments.cores()
     if not archives and last.export is None and last.total is not None and last.total >= segments.LONG and several > 1:
         found = replace(evidence, seal=last.seal)
         report = segments.verify_long(
@@ -70,3 +82,14 @@ def verify(
         payloads=all(source.payloads for source in sources),
         progress=lambda seen: progress(seen, last.total),
     )
+
+
+def _with_halts(ledger: Path, report: Report) -> Report:
+    """What is halted has to be what the records say, or somebody lifted a halt without one."""
+    kept = set(read_halts(ledger))
+    last = next(read_records(ledger, newest_first=True), None)
+    if kept == set(report.halted) or (last is not None and last.seq > report.trusted):  # it has gone on meanwhile
+        return report
+    scopes = ", ".join(f"`{scope}`" for scope in sorted(kept ^ set(report.halted)))
+    finding = Finding("altered", report.trusted + 1, f"what is halted in the ledger is not what its records say: {scopes}")
+    return replace(report, intact=False, finding=finding)

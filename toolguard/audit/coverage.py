@@ -64,6 +64,7 @@ class Behind:
     tree: Tree
     tag: bytes
     ledger: str
+    halted: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, record: Record) -> Behind | None:
@@ -76,7 +77,7 @@ class Behind:
         try:
             tree = Tree(content["archived"], [bytes.fromhex(peak) for peak in content["peaks"]])
             head, tag = bytes.fromhex(content["head"]), bytes.fromhex(content["tag"])
-            found = cls(tree.size, head, tree, tag, str(content["ledger"]))
+            found = cls(tree.size, head, tree, tag, str(content["ledger"]), tuple(map(str, content.get("halted", ()))))
         except (ValueError, TypeError, KeyError, AttributeError):
             return None
         return found if found.count == seq - 1 else None
@@ -96,6 +97,7 @@ class Coverage:
     archived: int = 0
     checkpoints: int = 0
     signed: int = 0
+    halted: set[str] = field(default_factory=set)  # the scopes that are halted, as the records say
     proven: tuple[int, bytes] = (0, EMPTY_HASH)  # how far a checkpoint from elsewhere, or a signed one, was found to hold
     _began: int = 0
     _ours: Seal | None = None
@@ -114,8 +116,12 @@ class Coverage:
         """Take over what the first record says of those in an archive."""
         self._began = self.archived = behind.count
         self.last, self.tree, self.ledger = behind.head, Tree(behind.count, behind.tree.peaks), behind.ledger
+        self.halted = set(behind.halted)
         if self._ours:
             self._ours = self._ours.behind(behind.count, behind.head, behind.tag)
+        noted = self.evidence.noted
+        if noted and noted.seq == behind.count and noted.hash != behind.head.hex():
+            return Finding("rewritten", behind.count, "it is not the record whose head was noted")
         return self._seal_is_another_ledgers() or self._against_notes()
 
     def take(self, seq: int, digest: bytes, said: Mapping[str, Any] | None) -> Finding | None:
@@ -149,10 +155,16 @@ class Coverage:
             case "start" if self.ledger is None and isinstance(content.get("ledger"), str):
                 self.ledger = content["ledger"]
                 return self._seal_is_another_ledgers()
+            case "halt":
+                self.halted.add(str(content.get("scope")))
+            case "resume":
+                self.halted.discard(str(content.get("scope")))
             case "archive":
                 behind = Behind.said(seq, content)
                 if behind is None or (behind.head, behind.tree.peaks) != (self.last, self.tree.peaks):
                     return Finding("altered", seq, "what it says of the records before it is not so")
+                if set(behind.halted) != self.halted:
+                    return Finding("altered", seq, "what it says is halted is not what the records before it say")
             case _:
                 pass
         return None
@@ -222,6 +234,11 @@ class Coverage:
         if self._notes and max(self._notes) > count:
             what = f"the ledger ends with record {count}, and there is a checkpoint of {max(self._notes)} records"
             return Finding("truncated tail", count + 1, what)
+        if self._notes and max(self._notes) < self.archived:
+            what = "the checkpoints that were given are about records in an archive: give that, too, or a later checkpoint"
+            return Finding("not checked", 1, what)
+        if noted and noted.seq < self.archived:
+            return Finding("not checked", noted.seq, "the record whose head was noted is in an archive: give that, too")
         if self.evidence.verifiers and not self.signed and count:
             return Finding("unsigned", 1, "no checkpoint in the ledger is signed with a key that was given")
         return None

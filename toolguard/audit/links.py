@@ -19,7 +19,14 @@ if TYPE_CHECKING:
     from toolguard.model import Record
 
 MAX_REMARKS = 20  # of each kind; more of them say nothing new
-TELLING = (b"checkpoint", b"erasure", b"start", b"archive")  # kinds of records that say something about the ledger itself
+TELLING = (
+    b"checkpoint",
+    b"erasure",
+    b"start",
+    b"archive",
+    b"halt",
+    b"resume",
+)  # kinds of records that say something about the ledger itself
 
 
 @dataclass(slots=True)

@@ -59,6 +59,7 @@ class Report:
     records are covered: `sealed` by the seal (`keyed`: checked with its first key), `signed` by a checkpoint with the signature
     of a key that was given, `anchored` by a checkpoint that was given; None where there was nothing to check with.
     `checkpoints` is the number of checkpoints in the ledger. The first `archived` records are in an archive that was not given.
+    `halted` are the scopes that are halted, as the records say.
     """
 
     intact: bool
@@ -72,3 +73,4 @@ class Report:
     signed: int | None = None
     anchored: int | None = None
     archived: int = 0
+    halted: tuple[str, ...] = ()

@@ -74,6 +74,7 @@ class Follower:
             signed=min(coverage.signed, trusted) if evidence.verifiers else None,
             anchored=coverage.anchored(trusted),
             archived=coverage.archived,
+            halted=tuple(sorted(coverage.halted)),
         )
 
 

@@ -84,7 +84,8 @@ def read_halts(path: Path) -> dict[str, bytes]:
         StoreError: the ledger cannot be read.
         LedgerCorrupt: it is not a ledger, or SQLite finds it damaged.
     """
-    return dict(_rows(path, "SELECT scope, body FROM halt"))
+    there = next(_rows(path, "SELECT 1 FROM sqlite_schema WHERE name = 'halt'"), None)  # an earlier version did not have it
+    return dict(_rows(path, "SELECT scope, body FROM halt")) if there else {}
 
 
 def read_document(path: Path, name: str) -> bytes | None:
