@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from toolguard.audit.chance import random_id
 from toolguard.audit.checkpoint import Checkpoints
 from toolguard.audit.log import DURABILITIES, Log, captures_of
 from toolguard.engine.compile import PolicySet
@@ -87,7 +88,7 @@ class Guard:
         approver: Approver | None = None,
         on_decision: Callable[[Decision], object] | None = None,
         now: Callable[[], int] = time.time_ns,
-        new_id: Callable[[], str] = lambda: os.urandom(8).hex(),
+        new_id: Callable[[], str] = random_id,
     ) -> None:
         given = list(policies) if isinstance(policies, Iterator) else policies
         self._sources = [given, *([pack_path(pack)] if pack else [])]

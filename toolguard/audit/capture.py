@@ -10,12 +10,12 @@ commitment says nothing, not even about a value that could be guessed.
 from __future__ import annotations
 
 import json
-import os
 import re
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from toolguard.audit.chance import random_bytes
 from toolguard.canonical import digest, to_json
 from toolguard.errors import LedgerCorrupt
 from toolguard.model import CAPTURES
@@ -27,7 +27,6 @@ NONE, DIGEST, REDACTED, FULL = CAPTURES
 TOGETHER = "*"  # the name under which parameters are sealed together, when there are too many of them or no plain names
 MAX_PARAMETERS = 100
 MAX_SHOWN_DIGITS = 8  # longer numbers may be a card's, a person's or an account's
-SALT = 32
 _PLAIN_NAME = re.compile(r"[^\W\d][\w.-]{0,63}")
 _DOMAIN = b"toolguard parameter\n"
 
@@ -57,7 +56,7 @@ def committed(salt: bytes, text: bytes) -> str:
     return digest(_DOMAIN + salt + text).hex()
 
 
-def capture(params: Mapping[str, Any], mode: str, random: Callable[[int], bytes] = os.urandom) -> Captured:
+def capture(params: Mapping[str, Any], mode: str, random: Callable[[], bytes] = random_bytes) -> Captured:
     """Seal parameters (plain data) and keep of them what the mode says.
 
     `none` seals nothing, `digest` keeps the salts, `redacted` also a view without texts and long numbers, `full` everything.
@@ -68,17 +67,16 @@ def capture(params: Mapping[str, Any], mode: str, random: Callable[[int], bytes]
         params = {TOGETHER: params}
     if not params:
         return Captured({"capture": mode, "params": {}}, None)
-    salts = random(SALT * (len(params) + 1))
     sealed: dict[str, str] = {}
     kept: dict[str, dict[str, str]] = {}
-    for place, (name, value) in enumerate(params.items(), 1):
-        salt, text = salts[SALT * place : SALT * (place + 1)], to_json([name, value])
+    for name, value in params.items():
+        salt, text = random(), to_json([name, value])
         sealed[name] = committed(salt, text)
         kept[name] = {"salt": salt.hex(), "text": text.decode()} if mode == FULL else {"salt": salt.hex()}
     content: dict[str, Any] = {"capture": mode, "params": sealed}
     payload: dict[str, Any] = {"params": kept}
     if mode == REDACTED:
-        salt, text = salts[:SALT], to_json(redacted(params))
+        salt, text = random(), to_json(redacted(params))
         content["redacted"] = committed(salt, text)
         payload["redacted"] = {"salt": salt.hex(), "text": text.decode()}
     return Captured(content, to_json(payload))

@@ -108,7 +108,7 @@ class Checkpointer:
     def __init__(self, store: Store, append: Append, plan: Checkpoints, tree: Tree) -> None:
         self._store, self._append, self._plan = store, append, plan
         self._tree: Tree | None = tree  # None: it may be in disorder, and has to be made anew
-        self._made = tree.size  # how far the ledger was behind our last checkpoint
+        self._next = tree.size + plan.every  # the record with which the next one is due
         self._begin()
 
     def _begin(self) -> None:
@@ -135,7 +135,8 @@ class Checkpointer:
             with suppress(RuntimeError):  # the interpreter is about to end: `close` makes the last one
                 thread.start()
                 self._thread = thread
-        if seq - self._made >= self._plan.every:
+        if seq >= self._next:
+            self._next = seq + self._plan.every  # once, however many are written until it is made
             self._due.set()
 
     def __del__(self) -> None:
@@ -177,7 +178,7 @@ class Checkpointer:
                 return None, tree
             note = self._note(tree)
             record = self._append(KIND, {"size": tree.size, "note": str(note), "peaks": [peak.hex() for peak in tree.peaks]})
-            self._made = tree.size
+            self._next = tree.size + self._plan.every
             if record.seq - tree.size <= LAG:
                 return note, tree
 
