@@ -304,3 +304,111 @@ def test_a_halt_outlives_an_archive_of_its_record(tmp_path):
         guard.resume("agent:bot", reason="x", by="ops")
     assert verify(path).halted == ()
     assert verify(path).intact
+
+
+def test_a_halt_that_comes_while_the_decision_is_recorded_counts(tmp_path, monkeypatch):
+    with Guard(CAP, ledger=tmp_path / "l.db") as guard:
+        real, ran = guard._log.decision, []
+
+        def slow(decision):
+            real(decision)
+            if decision.allowed:
+                monkeypatch.undo()
+                guard.halt(reason="just now", by="ops")
+
+        monkeypatch.setattr(guard._log, "decision", slow)
+        decision = guard.evaluate("t", {"amount": 1})
+        assert (decision.allowed, decision.halted, decision.reason) == (False, True, "everything is halted: just now")
+        guard.resume(reason="x", by="ops")
+        verdicts = [record.content.get("verdict") for record in guard.store.scan() if record.content["kind"] == "decision"]
+        assert verdicts == ["allow", "deny"]
+        assert guard.store.scan(decision.record.seq - 1).__next__().content["verdict"] == "deny"
+        monkeypatch.setattr(guard._log, "decision", slow)
+        with pytest.raises(ToolHalted, match="just now"):
+            guarded(guard, tool="t")(plain(ran))(1)
+        assert ran == []
+
+
+def test_the_same_for_coroutines(tmp_path, monkeypatch):
+    with Guard(CAP, ledger=tmp_path / "l.db") as guard:
+        real, ran = guard._log.decision_async, []
+
+        async def slow(decision):
+            await real(decision)
+            if decision.allowed:
+                monkeypatch.undo()
+                guard.halt(reason="just now", by="ops")
+
+        @guarded(guard, tool="t")
+        async def pay(amount):
+            ran.append(amount)
+
+        monkeypatch.setattr(guard._log, "decision_async", slow)
+        with pytest.raises(ToolHalted, match="just now"):
+            asyncio.run(pay(1))
+        assert ran == []
+
+
+def test_a_halt_between_the_decision_and_the_tool_stops_the_tool(tmp_path, monkeypatch):
+    with Guard(CAP, ledger=tmp_path / "l.db") as guard:
+        real, ran = guard.running, []
+
+        def late(decision):
+            guard.halt(reason="at the last moment", by="ops")
+            return real(decision)
+
+        monkeypatch.setattr(guard, "running", late)
+        for function in (plain(ran), generator(ran), coroutine(ran), stream(ran)):
+            with pytest.raises(ToolHalted, match="at the last moment"):
+                run(guarded(guard, tool="t")(function)(1))
+            guard.resume(reason="x", by="ops")
+        assert ran == []
+        outcomes = [record.content["outcome"] for record in guard.store.scan() if record.content["kind"] == "outcome"]
+        assert outcomes == ["halted"] * 4
+
+
+def plain(ran):
+    def number(amount):
+        ran.append(amount)
+
+    return number
+
+
+def generator(ran):
+    def numbers(amount):
+        ran.append(amount)
+        yield amount
+
+    return numbers
+
+
+def coroutine(ran):
+    async def number(amount):
+        ran.append(amount)
+
+    return number
+
+
+def stream(ran):
+    async def numbers(amount):
+        ran.append(amount)
+        yield amount
+
+    return numbers
+
+
+def run(made):
+    if hasattr(made, "__anext__"):
+
+        async def first():
+            await anext(made)
+
+        asyncio.run(first())
+    elif hasattr(made, "__await__"):
+
+        async def waited():
+            await made
+
+        asyncio.run(waited())
+    elif made is not None:
+        next(made)

@@ -139,6 +139,7 @@ def _function(tool: GuardedTool) -> Callable[..., Any]:
                 continue
             ended = _Ended(step.running)
             try:
+                step.running.check()
                 with step.running:
                     answer = ended.returned(tool.function(*step.args, **step.kwargs))
             except BaseException as error:  # noqa: BLE001 - raised again once it is recorded
@@ -158,6 +159,7 @@ def _coroutine(tool: GuardedTool) -> Callable[..., Any]:
             ended = _Ended(step.running)
             _cancelled_by_a_halt(step.running)
             try:
+                step.running.check()
                 with step.running:
                     answer = ended.returned(await tool.function(*step.args, **step.kwargs))
             except BaseException as error:  # noqa: BLE001 - raised again once it is recorded
@@ -177,6 +179,7 @@ def _generator(tool: GuardedTool) -> Callable[..., Any]:
             running, ended = step.running, _Ended(step.running)
             source = tool.function(*step.args, **step.kwargs)
             try:
+                running.check()
                 with running:
                     item = next(source)
                 while True:  # what `yield from` does, with a look at what is halted before and after each item
@@ -215,6 +218,7 @@ def _async_generator(tool: GuardedTool) -> Callable[..., Any]:
             source = tool.function(*step.args, **step.kwargs)
             waiting = _cancelled_by_a_halt(running)
             try:
+                running.check()
                 item = await _advanced(anext(source), running, waiting)
                 while True:  # what `yield from` does, which async generators do not have
                     running.check()

@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from toolguard.audit.chance import random_id
 from toolguard.audit.checkpoint import Checkpoints
@@ -25,7 +25,7 @@ from toolguard.errors import ApprovalRefused, ApprovalUnavailable, MalformedCall
 from toolguard.halt import GLOBAL, LEVELS, Halt, Halts, check_scope
 from toolguard.model import Approval, Decision, Identity, Outcome, ToolCall, Verdict
 from toolguard.policy.load import load_policies, pack_path, policy_files
-from toolguard.proposal import harmless, identify, merged, plain_call
+from toolguard.proposal import Who, harmless, identify, merged, plain_call
 from toolguard.running import Running, RunningCall
 from toolguard.stores.memory import MemoryStore
 from toolguard.stores.sqlite import SqliteStore
@@ -136,40 +136,20 @@ class Guard:
         `params` are the model's words; everything else is yours. What is not given here comes from `acting_as`. The tool may
         run only if `decision.allowed`; what it runs with has to be what was judged.
         """
-        caller = (agent_id, session_id, org_id, context)
-        return self._recorded(self._judged(ToolCall(tool, params, group, call_id=call_id or self._new_id()), *caller))
+        who = Who(group=group, agent_id=agent_id, session_id=session_id, org_id=org_id, context=context, call_id=call_id)
+        return self._recorded(self._judged(tool, params, **who))
 
-    async def evaluate_async(
-        self,
-        tool: str,
-        params: Mapping[str, Any],
-        *,
-        group: str | None = None,
-        agent_id: str | None = None,
-        session_id: str | None = None,
-        org_id: str | None = None,
-        context: Mapping[str, Any] | None = None,
-        call_id: str | None = None,
-    ) -> Decision:
+    async def evaluate_async(self, tool: str, params: Mapping[str, Any], **who: Unpack[Who]) -> Decision:
         """As `evaluate`, for asyncio: while the record is brought to the disk, other coroutines go on."""
-        caller = (agent_id, session_id, org_id, context)
-        decision = self._judged(ToolCall(tool, params, group, call_id=call_id or self._new_id()), *caller)
-        decision = self._kept_room_for(decision)
-        try:
-            await self._log.decision_async(decision)
-        except Exception as error:  # noqa: BLE001 - as in `_recorded`
-            decision = self._unrecorded(decision, error)
-        return self._told(decision)
+        decision = await self._written_async(self._judged(tool, params, **who))
+        late = self._overtaken(decision)
+        return self._told(decision if late is None else await self._written_async(late))
 
-    def _judged(
-        self,
-        call: ToolCall,
-        agent_id: str | None,
-        session_id: str | None,
-        org_id: str | None,
-        context: Mapping[str, Any] | None,
-    ) -> Decision:
+    def _judged(self, tool: str, params: Mapping[str, Any], **who: Unpack[Who]) -> Decision:
         """The decision, without its record."""
+        call = ToolCall(tool, params, who.get("group"), call_id=who.get("call_id") or self._new_id())
+        agent_id, session_id, org_id = who.get("agent_id"), who.get("session_id"), who.get("org_id")
+        context = who.get("context")
         try:
             caller = _caller.get()
             if any(given is not None for given in (agent_id, session_id, org_id, context)):
@@ -351,12 +331,32 @@ class Guard:
 
     def _recorded(self, decision: Decision) -> Decision:
         """The decision with its record; a decision that cannot be recorded is a denial."""
+        decision = self._written(decision)
+        late = self._overtaken(decision)
+        return self._told(decision if late is None else self._written(late))
+
+    def _written(self, decision: Decision) -> Decision:
         decision = self._kept_room_for(decision)
         try:
             self._log.decision(decision)
         except Exception as error:  # noqa: BLE001 - a full disk, a lock, a broken file: nothing runs without a record
             decision = self._unrecorded(decision, error)
-        return self._told(decision)
+        return decision
+
+    async def _written_async(self, decision: Decision) -> Decision:
+        decision = self._kept_room_for(decision)
+        try:
+            await self._log.decision_async(decision)
+        except Exception as error:  # noqa: BLE001 - as in `_written`
+            decision = self._unrecorded(decision, error)
+        return decision
+
+    def _overtaken(self, decision: Decision) -> Decision | None:
+        """The denial, if the call was halted while its decision was being recorded."""
+        if not decision.allowed or self.store.signal() == self._halts.quiet:
+            return None
+        halted = self._unless_halted(decision)
+        return replace(halted, record=None) if halted.halted else None
 
     def _kept_room_for(self, decision: Decision) -> Decision:
         """What room is left on a full disk is for denials."""

@@ -94,8 +94,7 @@ class Halts:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._seen = -1
-        self._halts: tuple[Halt, ...] = ()
+        self._known: tuple[int, tuple[Halt, ...]] = (-1, ())  # the signal, and what was halted then: always as one
         self.quiet = -1  # the signal at which nothing was halted: while it is the store's, there is nothing to ask
 
     def in_force(self) -> tuple[Halt, ...]:
@@ -106,11 +105,12 @@ class Halts:
             LedgerCorrupt: one of them cannot be read.
         """
         signal = self._store.signal()
-        if signal != self._seen or signal & 1:  # odd: somebody is at it, or died at it
-            self._halts = ordered(self._store.halts())
-            self._seen = signal
-            self.quiet = -1 if self._halts or signal & 1 else signal
-        return self._halts
+        seen, halts = self._known
+        if signal != seen or signal & 1:  # odd: somebody is at it, or died at it
+            halts = ordered(self._store.halts())
+            self._known = signal, halts
+            self.quiet = -1 if halts or signal & 1 else signal
+        return halts
 
     def over(self, call: ToolCall) -> Halt | None:
         """The most restrictive one that covers this call.
