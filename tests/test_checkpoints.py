@@ -14,7 +14,7 @@ from conftest import leaf, policy, rule
 
 from toolguard import Checkpoints, Guard, LedgerCorrupt, verify
 from toolguard.audit import checkpoint as checkpoint_module
-from toolguard.audit.anchor import ToFile, ToGit, ToHttp, read_notes
+from toolguard.audit.anchor import ToFile, ToGit, ToHttp, ToSyslog, read_notes
 from toolguard.audit.chain import link
 from toolguard.audit.merkle import Tree
 from toolguard.audit.note import Note
@@ -245,12 +245,16 @@ def test_to_an_address(tmp_path):
         ToHttp("file:///etc/passwd")("x")
 
 
-def test_what_a_system_log_gives_back(tmp_path):
+def test_what_a_system_log_gives_back(tmp_path, monkeypatch):
+    syslog = pytest.importorskip("syslog")
     path, anchor = tmp_path / "l.db", tmp_path / "syslog"
-    lines = []
-    plan = Checkpoints(anchors=[lambda note: lines.append("Nov 25 host toolguard: checkpoint " + note.replace("\n", "\\n"))])
-    with Guard(EVERY, ledger=path, checkpoints=plan):
+    lines, opened = [], []
+    monkeypatch.setattr(syslog, "openlog", lambda *given: opened.append(given))
+    monkeypatch.setattr(syslog, "syslog", lambda priority, line: lines.append(f"Nov 25 host toolguard: {line}"))
+    with Guard(EVERY, ledger=path, checkpoints=Checkpoints(anchors=[ToSyslog("agents")])):
         pass
+    assert opened == [("agents", 0, syslog.LOG_AUTH)]
+    assert all("\n" not in line for line in lines)
     anchor.write_text("\n".join(lines) + "\n")
     assert verify(path, anchors=[anchor]).anchored == 2
 
