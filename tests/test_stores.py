@@ -101,8 +101,8 @@ def test_records_cannot_be_changed_by_accident(ledger):
 
 
 def append_many(path, count, start):
+    start.wait()  # everybody opens it at the same moment
     store = SqliteStore(path)
-    start.wait()
     for i in range(count):
         store.append(note(f"{os.getpid()}-{i}"), durable=i % 10 == 0)
     store.close()
@@ -111,20 +111,19 @@ def append_many(path, count, start):
 def in_processes(path, count, each):
     """Let `count` new processes append `each` records at the same time."""
     context = multiprocessing.get_context("spawn")
-    start = context.Event()
+    start = context.Barrier(count)
     workers = [context.Process(target=append_many, args=(path, each, start)) for _ in range(count)]
     for worker in workers:
         worker.start()
-    start.set()
     for worker in workers:
         worker.join(60)
     assert [worker.exitcode for worker in workers] == [0] * count
 
 
 def test_processes_that_open_a_new_ledger_at_once_begin_one_seal(tmp_path):
-    in_processes(tmp_path / "l.db", 6, 5)
+    in_processes(tmp_path / "l.db", 8, 5)
     report = verify(read_records(tmp_path / "l.db"), Evidence(seal=seal_of(tmp_path / "l.db")))
-    assert (report.intact, report.trusted, report.sealed) == (True, 30, 30)
+    assert (report.intact, report.trusted, report.sealed) == (True, 40, 40)
 
 
 def test_processes_share_one_chain_and_one_seal(tmp_path):
