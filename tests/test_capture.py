@@ -286,3 +286,14 @@ def test_from_the_command_line(kept, capsys):
 def test_nothing_left_is_nothing_kept():
     _, payload = in_record({"a": 1}, "full")
     assert without(payload, ["params.a"]) is None
+
+
+def test_what_cannot_be_judged_does_not_leave_its_values_in_the_reason(tmp_path):
+    path = tmp_path / "l.db"
+    with Guard(EVERY, ledger=path, capture="none") as guard:
+        for params in ({str(CARD): float("inf")}, {"order": {"alice@example.com": [object()]}}, {"note": {SECRET: "\ud800"}}):
+            decision = guard.evaluate("t", params)
+            assert not decision.allowed
+            assert "characters>" in decision.reason
+    everything = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    assert not any(secret in everything for secret in (str(CARD).encode(), b"alice@example.com", SECRET.encode()))

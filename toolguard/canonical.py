@@ -24,7 +24,7 @@ from pydantic_core import to_json as _to_json
 from toolguard.errors import MalformedCall
 
 MAX_DEPTH = 64
-MAX_SHOWN = 40  # characters of a key in a path, so that a long key is not copied for every value below it
+MAX_PATH = 1000  # characters of a path, so that long keys are not copied for every value below them
 MAX_ITEMS = 100_000
 MAX_TEXT = 8 * 1024 * 1024  # characters and bytes of all texts of one call together
 MAX_INT_BITS = 14_000  # below the interpreter's own bound of 4,300 digits for writing an integer out
@@ -80,7 +80,7 @@ class _Walk:
             if type(key) is not str:
                 refuse(path, f"has a key that is {kind_name(key)}, not text")
             self.check_text(key, path)
-            own[key], view[key] = self.take(item, f"{path}.{key[:MAX_SHOWN]}", depth + 1)
+            own[key], view[key] = self.take(item, f"{path}.{key if key.isidentifier() else hidden(key)}"[:MAX_PATH], depth + 1)
         return own, view
 
     def take_other(self, value: Any, path: str, depth: int) -> tuple[Any, Any]:
@@ -139,6 +139,11 @@ _SCALARS: dict[type, Any] = {
     Decimal: _Walk.check_decimal,
     bytes: _Walk.check_text,
 }
+
+
+def hidden(key: str) -> str:
+    """A key that is no name, and so may be a value itself, as it is shown where parameters must not be."""
+    return f"<{len(key)} characters>"
 
 
 def snapshot(value: Any, path: str = "parameters") -> tuple[Any, Any]:
