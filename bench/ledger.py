@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from bench.durable import bare, insert
 from bench.measure import QUICK, agree, row, seconds_of, take_turns
 from toolguard import Checkpoints
+from toolguard.audit.capture import capture, seal_of_payload
 from toolguard.audit.chain import VERSION, chained, draft, link
 from toolguard.audit.check import verify
 from toolguard.audit.checkpoint import Checkpointer
@@ -27,8 +28,9 @@ MANY, FEW = 1_000_000, 5_000
 EVERY = 1000  # records between two checkpoints
 MEMORY = 64  # MiB
 RATE = 150_000  # records a second and core
-SAID = draft("decision", {"reason": "y" * 300, "call": {"tool": "issue_refund", "params": {"amount": "0" * 64}}})
-PAYLOAD = b'{"params":{"amount":{"salt":"%s"}}}' % (b"0" * 64)
+CAPTURED = capture({"amount": 85}, "digest")
+CALL = {"tool": "issue_refund", **CAPTURED.sealed}
+SAID = draft("decision", {"kept": seal_of_payload(CAPTURED.payload), "reason": "y" * 300, "call": CALL})
 KEY = bytes(32)
 
 
@@ -52,7 +54,7 @@ def build(path, count):
     def records():
         last = bytes(32)
         for seq in range(count):
-            record = chained(seq, last, seq, SAID, PAYLOAD)
+            record = chained(seq, last, seq, SAID, CAPTURED.payload)
             last = record.hash
             tree.add(last)
             hashes.append((record.seq, last))

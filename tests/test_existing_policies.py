@@ -4,6 +4,7 @@ import pytest
 from conftest import agrees, cases
 
 from toolguard import Guard
+from toolguard.audit.kept import is_revision, name_of
 
 CALLS = [(case, call) for case in cases("existing_policies") for call in case["calls"]]
 
@@ -13,5 +14,6 @@ def test_an_existing_policy(case, call):
     given = {key: value for key, value in call.items() if key not in ("verdict", "says")}
     with Guard(case["policy"], ledger=":memory:", **case.get("options", {})) as guard:
         decision = guard.evaluate(**given)
+        assert is_revision(guard.revision, guard.store.kept(name_of(guard.revision)))
     assert (decision.verdict.word, call.get("says", "") in decision.reason) == (call["verdict"], True), decision.reason
     agrees(decision)

@@ -20,6 +20,7 @@ from toolguard.stores.base import EMPTY_HASH
 from toolguard.stores.file import seal_path
 
 GOLDEN = Path(__file__).parent / "golden"
+WRITTEN_ONCE = sorted(path.stem for path in GOLDEN.glob("records_*.jsonl"))
 
 
 @pytest.fixture(scope="module")
@@ -161,14 +162,14 @@ def test_what_only_a_head_noted_elsewhere_shows(ledger, copy):
     path, sql = copy
     seal_path(path).unlink()
     sql("DELETE FROM record WHERE seq > 8")
-    assert verify(path).intact
+    assert verify(path).finding.kind == "unsealed"
     assert verify(path, noted).finding.kind == "truncated tail"
     last = EMPTY_HASH
     for record in records_of(sql):
         forged = link(record.seq - 1, last, "decision", 0, {"verdict": "allow"})
         put(sql, forged)
         last = forged.hash
-    assert verify(path).intact
+    assert verify(path).finding.kind == "unsealed"
     assert verify(path, verify(ledger).head).finding.kind == "truncated tail"
     eighth = f"8:{read(ledger)[7].hash.hex()}"
     assert (verify(path, eighth).finding.kind, verify(path, eighth).finding.seq) == ("rewritten", 8)
@@ -252,19 +253,23 @@ def test_no_cut_swap_or_copy_inside_goes_unnoticed(ledger, data):
     assert not verify_records(records).intact
 
 
-@pytest.mark.parametrize("version", VERSIONS)
-def test_old_formats_verify_forever(version):
+def test_there_is_a_golden_file_of_every_version():
+    assert {f"v{version}" for version in VERSIONS} == {name.split("_")[1] for name in WRITTEN_ONCE}
+
+
+@pytest.mark.parametrize("name", WRITTEN_ONCE)
+def test_old_formats_verify_forever(name):
     """Written once by the version that introduced the format, and never edited. Sealed with the first key 00 01 02 ... 1f."""
-    rows = [json.loads(line) for line in (GOLDEN / f"records_v{version}.jsonl").read_text().splitlines()]
+    rows = [json.loads(line) for line in (GOLDEN / f"{name}.jsonl").read_text().splitlines()]
     payloads = [row.get("payload") for row in rows]
     records = [
         Record(row["seq"], row["body"].encode(), bytes.fromhex(row["hash"]), payload and payload.encode())
         for row, payload in zip(rows, payloads, strict=True)
     ]
-    report = verify_records(records, payloads=version > 1)
+    report = verify_records(records, payloads="v1" not in name)
     assert report.intact
     assert report.remarks == ()
-    assert report.head == f"{len(rows)}:{rows[-1]['hash']}" == (GOLDEN / f"records_v{version}.head").read_text().strip()
+    assert report.head == f"{len(rows)}:{rows[-1]['hash']}" == (GOLDEN / f"{name}.head").read_text().strip()
 
 
 def test_what_the_golden_checkpoint_says_still_holds():
@@ -275,6 +280,52 @@ def test_what_the_golden_checkpoint_says_still_holds():
     )
     report = verify_records(records, evidence)
     assert (report.intact, report.checkpoints, report.signed) == (True, 1, len(rows) - 1)
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("DELETE FROM document", "which record 1 says were in force, are gone"),
+        ("UPDATE document SET body = CAST(replace(CAST(body AS TEXT), '500', '900') AS BLOB)", "is something else"),
+        ("UPDATE document SET body = x'00'", "is something else"),
+        ("UPDATE document SET name = 'x'", "is something else"),
+        ("INSERT INTO document VALUES ('policies 00', x'7b7d')", "is something else"),
+    ],
+)
+def test_the_policies_that_are_kept_are_those_that_the_records_name(copy, sql, said):
+    path, execute = copy
+    execute(sql)
+    report = verify(path)
+    assert (report.finding.kind, report.trusted) == ("altered", 14)
+    assert said in report.finding.message
+
+
+def written(most):
+    leaf = {"field": "parameters.amount", "operator": "gt", "value": most}
+    rules = [{"rule_id": "cap", "name": "Cap", "effect": "deny", "conditions": leaf}]
+    return json.dumps({"policy_id": "p", "scope": {"tool_names": ["t"]}, "rules": rules})
+
+
+def test_policies_of_which_only_a_reload_tells(tmp_path):
+    path, source = tmp_path / "l.db", tmp_path / "p.yaml"
+    source.write_text(written(500))
+    with Guard(source, ledger=path) as guard:
+        source.write_text(written(100))
+        revision = guard.reload()
+    assert list(verify(path).revisions.values()) == [1, 2]
+    with sqlite3.connect(path) as database:
+        database.execute("DELETE FROM document WHERE name = ?", (f"policies {revision}",))
+    assert f"the policies of revision {revision[:12]}, which record 2 says" in verify(path).finding.message
+
+
+def test_without_its_seal_a_ledger_needs_something_else_that_holds_its_end(ledger, copy):
+    path, _ = copy
+    head = verify(path).head
+    seal_path(path).unlink()
+    report = verify(path)
+    assert (report.finding.kind, report.trusted, report.head) == ("unsealed", 14, head)
+    assert "give a head or a checkpoint" in report.finding.message
+    assert verify(path, head).intact
 
 
 def test_a_head_that_is_none(ledger):

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    from toolguard.audit.report import Finding
     from toolguard.model import Record
     from toolguard.stores.base import Build
     from toolguard.stores.seal import Seal
@@ -42,9 +43,7 @@ class _Move:
 
     def take(self, records: Iterable[Record]) -> None:
         for record in records:
-            finding = self.follower.see(record)
-            if finding is not None:
-                raise LedgerCorrupt(f"the ledger does not verify, so it is not archived: {finding}")
+            _must_hold(self.follower.see(record))
             content = parsed(record.body)
             self.first = content.get("time") if self.first is None else self.first
             self.kinds[str(content.get("kind"))] += 1
@@ -54,6 +53,7 @@ class _Move:
 
     def end(self, seal: Seal) -> dict[str, Any]:
         """Finish the file; what the record says of it."""
+        _must_hold(self.follower.end())
         records = sum(self.kinds.values())
         self.file.write(f"{end_line(records, self.follower.head, seal)}\n")
         self.file.flush()
@@ -73,6 +73,11 @@ class _Move:
                 "verdicts": dict(self.verdicts),
             },
         }
+
+
+def _must_hold(finding: Finding | None) -> None:
+    if finding is not None:
+        raise LedgerCorrupt(f"the ledger does not verify, so it is not archived: {finding}")
 
 
 def archive(store: SqliteStore, path: Path, now: Callable[[], int], by: str, reason: str) -> Record:

@@ -4,7 +4,8 @@ r"""What a record keeps of a call's parameters: a commitment to each in the chai
 
 The chain holds the commitments. Salts, and texts as far as the capture mode keeps them, lie beside the record in its payload:
 they can be disclosed one by one, left out of an export, or erased, and the chain verifies all the same. Without its salt a
-commitment says nothing, not even about a value that could be guessed.
+commitment says nothing, not even about a value that could be guessed. The record also seals all that is
+kept beside it, and an erasure what is kept from then on (`seal_of_payload`), so that a salt which is another one shows, too.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ MAX_PARAMETERS = 100
 MAX_SHOWN_DIGITS = 8  # longer numbers may be a card's, a person's or an account's
 _PLAIN_NAME = re.compile(r"[^\W\d][\w.-]{0,63}")
 _DOMAIN = b"toolguard parameter\n"
+_PAYLOAD_DOMAIN = b"toolguard payload\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,11 @@ class Captured:
 def committed(salt: bytes, text: bytes) -> str:
     """The commitment (hex) to a text."""
     return digest(_DOMAIN + salt + text).hex()
+
+
+def seal_of_payload(payload: bytes | None) -> str | None:
+    """What a record says of its payload (hex); None where there is none."""
+    return None if payload is None else digest(_PAYLOAD_DOMAIN + payload).hex()
 
 
 def capture(params: Mapping[str, Any], mode: str, random: Callable[[], bytes] = random_bytes) -> Captured:
@@ -160,7 +167,7 @@ def wrong_opening(content: Mapping[str, Any], payload: bytes | None) -> str | No
     sealed = commitments(content)
     for name, opening in openings(payload).items():
         try:
-            fits = opening.text is None or opening.commitment() == sealed.get(name)
+            fits = name in sealed and (opening.text is None or opening.commitment() == sealed[name])
         except (TypeError, ValueError, AttributeError):
             fits = False
         if not fits:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from toolguard.audit import segments
 from toolguard.audit.anchor import notes_in
 from toolguard.audit.coverage import Evidence
+from toolguard.audit.kept import is_revision, revision_of
 from toolguard.audit.report import Finding, Head
 from toolguard.audit.sign import Verifier
 from toolguard.audit.source import Source
 from toolguard.audit.verify import verify as verify_records
-from toolguard.stores.file import read_halts, read_records
+from toolguard.stores.file import read_documents, read_halts, read_records
 from toolguard.stores.seal import parse_key
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def verify(
         verifiers=[Verifier.parse(text) for text in verifiers],
     )
     report = _followed(Path(ledger), evidence, archives, processes, progress)
-    return _with_halts(Path(ledger), report) if report.intact and Path(ledger).suffix != ".jsonl" else report
+    return _against_what_is_kept(Path(ledger), report) if report.intact and Path(ledger).suffix != ".jsonl" else report
 
 
 def _followed(
@@ -69,7 +70,7 @@ def _followed(
 ) -> Report:
     last, several = Source.open(ledger), processes or segments.cores()
     if not archives and last.export is None and last.total is not None and last.total >= segments.LONG and several > 1:
-        found = replace(evidence, seal=last.seal)
+        found = replace(evidence, seal=last.seal, seal_expected=True)
         report = segments.verify_long(
             last.path, found, last.total, processes=several, progress=lambda seen: progress(seen, last.total)
         )
@@ -78,18 +79,34 @@ def _followed(
     sources = [*(Source.open(Path(archive)) for archive in archives), last]
     return verify_records(
         (record for source in sources for record in source.records()),
-        replace(evidence, seal=last.seal),
+        replace(evidence, seal=last.seal, seal_expected=True),
         payloads=all(source.payloads for source in sources),
         progress=lambda seen: progress(seen, last.total),
     )
 
 
-def _with_halts(ledger: Path, report: Report) -> Report:
-    """What is halted has to be what the records say, or somebody lifted a halt without one."""
+def _against_what_is_kept(ledger: Path, report: Report) -> Report:
+    """Policies and halts are kept beside the records, and have to be what the records say."""
+    wrong = _wrong_policies(ledger, report) or _wrong_halts(ledger, report)
+    return replace(report, intact=False, finding=Finding("altered", report.trusted + 1, wrong)) if wrong else report
+
+
+def _wrong_policies(ledger: Path, report: Report) -> str | None:
+    missing = dict(report.revisions)
+    for name, body in read_documents(ledger):
+        revision = revision_of(name)
+        if revision is None or not is_revision(revision, body):
+            return f"what is kept as `{name[:80]}` is something else"
+        missing.pop(revision, None)
+    for revision, seq in missing.items():
+        return f"the policies of revision {revision[:12]}, which record {seq} says were in force, are gone"
+    return None
+
+
+def _wrong_halts(ledger: Path, report: Report) -> str | None:
     kept = set(read_halts(ledger))
     last = next(read_records(ledger, newest_first=True), None)
     if kept == set(report.halted) or (last is not None and last.seq > report.trusted):  # it has gone on meanwhile
-        return report
+        return None
     scopes = ", ".join(f"`{scope}`" for scope in sorted(kept ^ set(report.halted)))
-    finding = Finding("altered", report.trusted + 1, f"what is halted in the ledger is not what its records say: {scopes}")
-    return replace(report, intact=False, finding=finding)
+    return f"what is halted in the ledger is not what its records say: {scopes}"

@@ -29,7 +29,7 @@ class Evidence:
     """What is known from elsewhere, each of it optional.
 
     `noted` is a head; `seal` the one beside the ledger and `key` its first key; `notes` are checkpoints kept elsewhere, and
-    `verifiers` the keys that sign checkpoints.
+    `verifiers` the keys that sign checkpoints. `seal_expected`: there should be a seal, as beside every ledger.
     """
 
     noted: Head | None = None
@@ -37,6 +37,7 @@ class Evidence:
     key: bytes | None = None
     notes: Sequence[Note] = ()
     verifiers: Sequence[Verifier] = ()
+    seal_expected: bool = False
 
     def does_not_fit(self) -> Finding | None:
         """What is wrong with it without looking at a record."""
@@ -49,7 +50,7 @@ class Evidence:
         if self.key is None:
             return None
         if self.seal is None:
-            return Finding("unsealed", 1, "there is no seal beside the ledger, and with its key there has to be one")
+            return Finding("unsealed", 1, "there is no seal, and with its key there has to be one")
         if self.seal.commitment != Seal.begin(self.key).commitment:
             return Finding("wrong key", 1, "the key is another ledger's, or the seal was begun anew by somebody without it")
         return None
@@ -98,6 +99,7 @@ class Coverage:
     checkpoints: int = 0
     signed: int = 0
     halted: set[str] = field(default_factory=set)  # the scopes that are halted, as the records say
+    revisions: dict[str, int] = field(default_factory=dict)  # of the policies that were in force, and the record that says so
     proven: tuple[int, bytes] = (0, EMPTY_HASH)  # how far a checkpoint from elsewhere, or a signed one, was found to hold
     _began: int = 0
     _ours: Seal | None = None
@@ -152,9 +154,11 @@ class Coverage:
         match content.get("kind"):
             case "checkpoint":
                 return self._checkpoint(seq, content)
-            case "start" if self.ledger is None and isinstance(content.get("ledger"), str):
-                self.ledger = content["ledger"]
-                return self._seal_is_another_ledgers()
+            case "start" | "reload":
+                self.revisions.setdefault(str(content.get("revision")), seq)
+                if self.ledger is None and isinstance(content.get("ledger"), str):
+                    self.ledger = content["ledger"]
+                    return self._seal_is_another_ledgers()
             case "halt":
                 self.halted.add(str(content.get("scope")))
             case "resume":
@@ -241,7 +245,14 @@ class Coverage:
             return Finding("not checked", noted.seq, "the record whose head was noted is in an archive: give that, too")
         if self.evidence.verifiers and not self.signed and count:
             return Finding("unsigned", 1, "no checkpoint in the ledger is signed with a key that was given")
-        return None
+        return self._nothing_holds_its_end()
+
+    def _nothing_holds_its_end(self) -> Finding | None:
+        evidence, count = self.evidence, self.tree.size
+        if not count or evidence.seal or not evidence.seal_expected or evidence.noted or self._notes or evidence.verifiers:
+            return None
+        what = "there is no seal, so that its end may have been cut off, or all of it made anew"
+        return Finding("unsealed", count + 1, f"{what}: give a head or a checkpoint that was kept elsewhere")
 
     def not_checked(self) -> list[int]:
         """The sizes of checkpoints from elsewhere that are about records in an archive."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from toolguard.audit import chain
-from toolguard.audit.capture import commitments, wrong_opening
+from toolguard.audit.capture import commitments, seal_of_payload, wrong_opening
 from toolguard.audit.chain import VERSIONS
 from toolguard.audit.report import Finding
 from toolguard.errors import LedgerCorrupt
@@ -23,18 +24,21 @@ TELLING = (
     b"checkpoint",
     b"erasure",
     b"start",
+    b"reload",
     b"archive",
     b"halt",
     b"resume",
 )  # kinds of records that say something about the ledger itself
+NOT_SAID = ""  # by erasures of before payloads were sealed
+_KEPT = b'","kept":"'  # behind the kind of a record that has a payload, and before the seal of it
 
 
 @dataclass(slots=True)
 class Links:
     """Where the following of a chain stands: `count` records hold, `last` is the hash of the last, `before` of the one before.
 
-    `payloads`: the records come with what lies beside them. `bare` are records with commitments that nothing opens any more,
-    `erased` those of which another record says so.
+    `payloads`: the records come with what lies beside them. `others` are records beside which something else lies than they
+    seal: (its own seal, None for nothing; the hash of the record before). `erased` is what erasures say lies there since.
     """
 
     payloads: bool = False
@@ -43,8 +47,8 @@ class Links:
     before: bytes = EMPTY_HASH
     time: int = 0
     remarks: list[Finding] = field(default_factory=list)
-    bare: set[int] = field(default_factory=set)
-    erased: set[int] = field(default_factory=set)
+    others: dict[int, tuple[str | None, bytes]] = field(default_factory=dict)
+    erased: dict[int, str | None] = field(default_factory=dict)
 
     def see(self, record: Record) -> tuple[Finding | None, Mapping[str, Any] | None]:
         """(What is wrong with the record that comes next, its content if it tells something of the ledger itself).
@@ -55,17 +59,19 @@ class Links:
         begins = chain.beginning(expected, self.last)
         holds = record.seq == expected and body.startswith(begins) and chain.seal_newest(body) == record.hash
         finding = None if holds else examine(record, expected, self.last, self.before)
-        finding = finding or self._beside(record)
+        kind = body.find(b'"kind":"', 0, 200) + 8
+        finding = finding or (self._beside(record, body.find(b'"', kind)) if self.payloads else None)
         if finding is not None:
             return finding, None
         self._look_at_the_clock(record, len(begins) if holds else None)
         self.before, self.last, self.count = self.last, record.hash, expected
-        kind = body.find(b'"kind":"', 0, 200)
-        return None, self._told(parsed(body)) if body.startswith(TELLING, kind + 8) else None
+        return None, self._told(parsed(body)) if body.startswith(TELLING, kind) else None
 
     def _told(self, content: dict[str, Any]) -> Mapping[str, Any]:
         if content.get("kind") == "erasure" and isinstance(content.get("records"), list):
-            self.erased.update(seq for seq in content["records"] if type(seq) is int)
+            kept = content.get("kept")
+            left = zip_longest(content["records"], kept if isinstance(kept, list) else [], fillvalue=NOT_SAID)
+            self.erased.update((seq, seal) for seq, seal in left if type(seq) is int)
         return content
 
     def _look_at_the_clock(self, record: Record, begins: int | None) -> None:
@@ -80,14 +86,18 @@ class Links:
             self.remark("clock went back", record.seq, f"by {back:,.3f} s since the record before it")
         self.time = time
 
-    def _beside(self, record: Record) -> Finding | None:
-        if not self.payloads or b'"params":{"' not in record.body:
-            return None
-        if record.payload is None:
-            if commitments(parsed(record.body)):
-                self.bare.add(record.seq)
-        elif b'"text"' in record.payload and (wrong := _wrong(record)) is not None:
-            return Finding("altered", record.seq, f"what is kept of `{wrong}` is not what the record seals")
+    def _beside(self, record: Record, behind_kind: int) -> Finding | None:
+        """Hold the payload against what the record says of it; an erasure may say otherwise later, so that `end` judges."""
+        if record.body.startswith(_KEPT, behind_kind):
+            begin, found = behind_kind + len(_KEPT), seal_of_payload(record.payload)
+            if found is None or not record.body.startswith(found.encode(), begin):
+                self.others[record.seq] = (found, self.last)
+        elif record.payload is not None:
+            wrong = _wrong(record)
+            if wrong is not None:
+                return Finding("altered", record.seq, f"{wrong} is not what the record seals")
+        elif b'"params":{"' in record.body and commitments(parsed(record.body)):  # of before payloads were sealed
+            self.others[record.seq] = (None, self.last)
         return None
 
     def remark(self, kind: str, seq: int, message: str) -> None:
@@ -95,10 +105,19 @@ class Links:
         if sum(each.kind == kind for each in self.remarks) < MAX_REMARKS:
             self.remarks.append(Finding(kind, seq, message))
 
-    def end(self) -> None:
-        """There are no more records."""
-        for seq in sorted(self.bare - self.erased)[:MAX_REMARKS]:
+    def end(self, archived: int = 0) -> Finding | None:
+        """There are no more records (and the first `archived` were not seen); what is wrong with what lies beside them."""
+        for seq, (found, before) in sorted(self.others.items()):
+            if seq in self.erased and self.erased[seq] in (found, NOT_SAID):
+                continue
+            if found is not None:
+                self.count, self.last = seq - 1, before  # what holds is what is before that
+                return Finding("altered", seq, "what is kept beside it is not what it seals, and no erasure says so")
             self.remark("erased without a record", seq, "what opens its parameters is gone, and nothing says why")
+        for seq, left in sorted(self.erased.items()) if self.payloads else ():
+            if archived < seq <= self.count and seq not in self.others and left is not NOT_SAID:
+                return Finding("altered", self.count + 1, f"what an erasure took from record {seq} is there again")
+        return None
 
 
 def examine(record: Record, expected: int, last: bytes, before: bytes) -> Finding | None:
@@ -143,7 +162,10 @@ def parsed(body: bytes) -> dict[str, Any]:
 
 
 def _wrong(record: Record) -> str | None:
+    """What a record keeps, of before payloads were sealed, that it does not seal; None if it all fits."""
+    content = parsed(record.body)
     try:
-        return wrong_opening(parsed(record.body), record.payload)
+        name = wrong_opening(content, record.payload)
     except LedgerCorrupt:
-        return "the parameters"
+        name = "the parameters"
+    return f"what is kept of `{name}`" if name else None if commitments(content) else "what is kept beside it"

@@ -6,9 +6,10 @@ import os
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from toolguard.audit.capture import DIGEST, capture, openings, without
+from toolguard.audit.capture import DIGEST, capture, openings, seal_of_payload, without
 from toolguard.audit.chain import chained, draft, link
 from toolguard.audit.checkpoint import Checkpointer, resumed
+from toolguard.audit.kept import name_of
 from toolguard.audit.later import Later
 from toolguard.audit.verify import follow
 from toolguard.canonical import to_json
@@ -109,7 +110,7 @@ class Log:
         return self._append("reload", content)
 
     def _keep(self, policies: Documented) -> None:
-        self.store.keep(f"policies {policies.revision}", to_json(policies.document))
+        self.store.keep(name_of(policies.revision), to_json(policies.document))
 
     def decision(self, decision: Decision) -> None:
         """A call was judged. Sets `decision.record`, in durability "async" as soon as it is written."""
@@ -165,18 +166,22 @@ class Log:
         Raises:
             StoreError: there is no such record, nothing in it to erase, or it could not be done; then nothing was.
         """
-        names = [f"params.{name}" for name in params]
+        names, left = [f"params.{name}" for name in params], list[str | None]()
 
         def change(payload: bytes | None) -> bytes | None:
             missing = set(names) - set(openings(payload))
             if payload is None or missing:
                 what = " and ".join(sorted(missing)) or "anything"
                 raise StoreError(f"one of these records does not keep {what} that could be erased")
-            return without(payload, [*names, "redacted"]) if names else None
+            rest = without(payload, [*names, "redacted"]) if names else None
+            left.append(seal_of_payload(rest))
+            return rest
 
-        content = {"records": list(seqs), "params": list(params) or None, "by": by, "reason": reason}
-        said = draft("erasure", content)
-        return self.store.erase(lambda seq, last: chained(seq, last, self.now(), said), seqs, change)
+        def build(seq: int, last: bytes) -> Record:
+            content = {"records": list(seqs), "params": list(params) or None, "kept": left, "by": by, "reason": reason}
+            return link(seq, last, "erasure", self.now(), content)
+
+        return self.store.erase(build, seqs, change)
 
     def halt(self, kind: str, content: dict[str, Any], scope: str, body: bytes | None) -> Record:
         """A halt was put in force (`body` is what the store keeps of it) or lifted, in one step with its record.
@@ -227,7 +232,7 @@ class Log:
         return self._store(self._build(kind, content))
 
     def _build(self, kind: str, content: dict[str, Any], payload: bytes | None = None) -> Build:
-        said = draft(kind, content)
+        said = draft(kind, content if payload is None else {"kept": seal_of_payload(payload), **content})
         return lambda seq, last: chained(seq, last, self.now(), said, payload)
 
     def _store(self, build: Build, *, durable: bool = True) -> Record:

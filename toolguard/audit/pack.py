@@ -20,12 +20,12 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from toolguard.audit.capture import disclosed
+from toolguard.audit.kept import is_revision, name_of
 from toolguard.audit.merkle import Levels
 from toolguard.audit.note import Note
 from toolguard.audit.prove import check_receipt
 from toolguard.audit.summary import Summary
-from toolguard.canonical import digest, encode
-from toolguard.errors import LedgerCorrupt, MalformedCall, StoreError
+from toolguard.errors import LedgerCorrupt, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -131,19 +131,11 @@ def _line(record: Record, levels: Levels, disclose: Sequence[str] | None) -> dic
 
 def _policies(source: Source, revisions: set[str]) -> dict[str, str]:
     """The policies that were kept under these revisions; an export of a ledger has none."""
-    kept = {revision: source.document(f"policies {revision}") for revision in sorted(revisions)}
+    kept = {revision: source.document(name_of(revision)) for revision in sorted(revisions)}
     for revision, body in kept.items():
-        if body is not None and not _is_revision(revision, body):
+        if body is not None and not is_revision(revision, body):
             raise LedgerCorrupt(f"the policies that are kept as revision {revision[:12]} are others")
     return {f"policies/{revision}.json": body.decode() for revision, body in kept.items() if body is not None}
-
-
-def _is_revision(revision: str, body: bytes) -> bool:
-    """Whether this is the digest of these policies."""
-    try:
-        return digest(encode(json.loads(body))).hex() == revision
-    except (ValueError, RecursionError, MalformedCall):
-        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +184,7 @@ def _checked(parts: dict[str, bytes], verifiers: Sequence[Verifier], notes: Sequ
         if sha256(data).hexdigest() != listed[name]:
             return Checked(holds=False, finding=f"`{name}` is not the file that the manifest lists")
         revision = name.removeprefix("policies/").removesuffix(".json")
-        if name.startswith("policies/") and not _is_revision(revision, data):
+        if name.startswith("policies/") and not is_revision(revision, data):
             return Checked(holds=False, finding=f"`{name}` is not what this revision is the digest of")
     note = Note.parse(parts["checkpoint.txt"].decode())
     vouched = any(verifier.accepts(each) for verifier in verifiers for each in (manifest, note))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from toolguard.stores.base import EMPTY_HASH
 
@@ -59,7 +59,8 @@ class Report:
     records are covered: `sealed` by the seal (`keyed`: checked with its first key), `signed` by a checkpoint with the signature
     of a key that was given, `anchored` by a checkpoint that was given; None where there was nothing to check with.
     `checkpoints` is the number of checkpoints in the ledger. The first `archived` records are in an archive that was not given.
-    `halted` are the scopes that are halted, as the records say.
+    `halted` are the scopes that are halted, as the records say; `revisions` those of the policies that were in force, each with
+    the number of the first record that says so.
     """
 
     intact: bool
@@ -74,3 +75,4 @@ class Report:
     anchored: int | None = None
     archived: int = 0
     halted: tuple[str, ...] = ()
+    revisions: dict[str, int] = field(default_factory=dict)

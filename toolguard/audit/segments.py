@@ -109,7 +109,7 @@ def _taken(follower: Follower, answer: dict[str, Any], hashes: Iterator[tuple[in
             return False
     links.count, links.time = answer["count"], answer["time"]
     links.before, links.last = bytes.fromhex(answer["before"]), bytes.fromhex(answer["last"])
-    links.bare.update(answer["bare"])
+    links.others.update((seq, (found, bytes.fromhex(before))) for seq, found, before in answer["others"])
     links.erased.update(answer["erased"])
     for kind, seq, message in answer["remarks"]:
         links.remark(kind, seq, message)
@@ -147,8 +147,8 @@ def _followed(path: Path, begin: int, end: int) -> dict[str, Any]:
         "before": links.before.hex(),
         "last": links.last.hex(),
         "told": told,
-        "bare": sorted(links.bare),
-        "erased": sorted(links.erased),
+        "others": [(seq, found, before.hex()) for seq, (found, before) in links.others.items()],
+        "erased": list(links.erased.items()),
         "remarks": [(each.kind, each.seq, each.message) for each in links.remarks],
     }
 

@@ -52,8 +52,8 @@ class Follower:
         finding = self.coverage.end()
         for size in self.coverage.not_checked():
             self.links.remark("not checked", size, f"the checkpoint of {size} records is about records in an archive")
-        self.links.end()
-        return finding
+        beside = self.links.end(self.coverage.archived)
+        return finding or beside
 
     def report(self, finding: Finding | None) -> Report:
         """What holds is what lies before the finding: all records seen, all but the last of them, or what was proved."""
@@ -75,6 +75,7 @@ class Follower:
             anchored=coverage.anchored(trusted),
             archived=coverage.archived,
             halted=tuple(sorted(coverage.halted)),
+            revisions=dict(coverage.revisions),
         )
 
 

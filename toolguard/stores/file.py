@@ -88,6 +88,16 @@ def read_halts(path: Path) -> dict[str, bytes]:
     return dict(_rows(path, "SELECT scope, body FROM halt")) if there else {}
 
 
+def read_documents(path: Path) -> Iterator[tuple[str, bytes]]:
+    """What is kept beside the records, by name.
+
+    Raises:
+        StoreError: the ledger cannot be read.
+        LedgerCorrupt: it is not a ledger, or SQLite finds it damaged.
+    """
+    return _rows(path, "SELECT name, body FROM document")
+
+
 def read_document(path: Path, name: str) -> bytes | None:
     """What was kept under a name; None if nothing was.
 
