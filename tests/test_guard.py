@@ -181,23 +181,61 @@ def test_shadow_hits_are_recorded_and_change_nothing(guard):
     assert list(shadowed.store.scan())[-1].content["shadow_hits"][0]["mode"] == "shadow"
 
 
-APPROVERS = {
-    "yes": (lambda _: True, None),
-    "a person": (lambda _: Approval(granted=True, by="dana"), None),
-    "no": (lambda _: False, ApprovalRefused),
-    "a person who refuses": (lambda _: Approval(granted=False, by="dana", note="not this one"), ApprovalRefused),
-    "nobody": (None, ApprovalUnavailable),
-    "None": (lambda _: None, ApprovalUnavailable),
-    "truthy": (lambda _: "yes", ApprovalUnavailable),
-    "one": (lambda _: 1, ApprovalUnavailable),
-    "truthy grant": (lambda _: Approval(granted="yes", by="dana"), ApprovalRefused),
-    "fails": (lambda _: 1 / 0, ApprovalUnavailable),
+class Asks:
+    """An approver that is an object whose call is a coroutine."""
+
+    async def __call__(self, _):
+        return True
+
+
+async def agrees_later(_):
+    await asyncio.sleep(0)
+    return True
+
+
+async def refuses_later(_):
+    return Approval(granted=False, by="dana")
+
+
+async def fails_later(_):
+    raise ValueError(SECRET_WORDS)
+
+
+SECRET_WORDS = "postgres://ops:hunter2@db"
+AWAITED = "the approver is a coroutine"
+NO_ANSWER = "only True, False and an Approval are answers"
+APPROVERS = {  # name: (approver, how a tool that is a function is refused, how one that is a coroutine is, what is said of it)
+    "yes": (lambda _: True, None, None, ""),
+    "a person": (lambda _: Approval(granted=True, by="dana"), None, None, ""),
+    "no": (lambda _: False, ApprovalRefused, ApprovalRefused, "refused by approver"),
+    "a person who refuses": (lambda _: Approval(False, "dana", "later"), ApprovalRefused, ApprovalRefused, "by dana: later"),
+    "nobody": (None, ApprovalUnavailable, ApprovalUnavailable, "no approver is set"),
+    "None": (lambda _: None, ApprovalUnavailable, ApprovalUnavailable, f"answered with NoneType, and {NO_ANSWER}"),
+    "truthy": (lambda _: "yes", ApprovalUnavailable, ApprovalUnavailable, f"answered with str, and {NO_ANSWER}"),
+    "one": (lambda _: 1, ApprovalUnavailable, ApprovalUnavailable, f"answered with int, and {NO_ANSWER}"),
+    "truthy grant": (lambda _: Approval(granted="yes", by="dana"), ApprovalRefused, ApprovalRefused, "refused by dana"),
+    "fails": (lambda _: int(SECRET_WORDS), ApprovalUnavailable, ApprovalUnavailable, "(ValueError)"),
+    "a coroutine": (agrees_later, ApprovalUnavailable, None, ""),
+    "an object that is one": (Asks(), ApprovalUnavailable, None, ""),
+    "makes one": (lambda decision: [agrees_later(decision)].pop(), ApprovalUnavailable, None, ""),
+    "a coroutine that refuses": (refuses_later, ApprovalUnavailable, ApprovalRefused, "refused by dana"),
+    "a coroutine that fails": (fails_later, ApprovalUnavailable, ApprovalUnavailable, "(ValueError)"),
+    "anything that can be awaited": (lambda _: Later(), ApprovalUnavailable, None, ""),
 }
+AWAITABLE = list(APPROVERS)[-6:]
 
 
+class Later:
+    def __await__(self):
+        yield from asyncio.sleep(0).__await__()
+        return True
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("awaited", [False, True], ids=["function", "coroutine"])
 @pytest.mark.parametrize("name", APPROVERS)
-def test_an_escalated_call_runs_only_when_a_person_said_yes(guard, name):
-    approver, refused = APPROVERS[name]
+def test_an_escalated_call_runs_only_when_a_person_said_yes(guard, name, awaited, caplog):
+    approver, *refused, said = APPROVERS[name]
     asking = guard(ASK, approver=approver)
     ran = []
 
@@ -205,16 +243,43 @@ def test_an_escalated_call_runs_only_when_a_person_said_yes(guard, name):
     def tool(amount):
         ran.append(amount)
 
-    if refused is None:
-        tool(300)
+    @guarded(asking, tool="t")
+    async def tool_async(amount):
+        ran.append(amount)
+
+    def call():
+        return asyncio.run(tool_async(300)) if awaited else tool(300)
+
+    if refused[awaited] is None:
+        call()
         assert ran == [300]
         assert kinds(asking) == ["start", "decision", "approval", "outcome"]
-    else:
-        with pytest.raises(refused) as raised:
-            tool(300)
-        assert ran == []
-        assert raised.value.decision.verdict == Verdict.ESCALATE
-        assert "not carried out" in raised.value.message_for_model()
+        return
+    with pytest.raises(refused[awaited]) as raised:
+        call()
+    assert ran == []
+    assert raised.value.decision.verdict == Verdict.ESCALATE
+    told = raised.value.message_for_model()
+    assert "not carried out" in told
+    assert (AWAITED if name in AWAITABLE and not awaited else said) in told
+    assert SECRET_WORDS not in told
+    unavailable = refused[awaited] is ApprovalUnavailable and approver is not None
+    assert ("no approval for call" in caplog.text) is unavailable  # the program's own log says why
+    assert (SECRET_WORDS in caplog.text) is ("fail" in name and "ValueError" in told)
+
+
+def test_what_the_model_is_told_of_each_verdict(guard):
+    some = guard([CAP, ASK])
+    told = {amount: some.evaluate("t", {"amount": amount}).message_for_model() for amount in (1, 300, 501)}
+    assert told[1] == "The call to `t` is allowed."
+    assert told[300].startswith("The call to `t` waits for the approval of a person: rule `")
+    assert told[501].startswith("The call to `t` was not carried out: rule `cap`")
+
+
+def test_the_repr_of_a_decision_holds_no_parameters(guard):
+    decision = guard(CAP, capture="full").evaluate("t", {"amount": 1, "note": SECRET_WORDS})
+    assert SECRET_WORDS not in repr(decision)
+    assert len(repr(decision)) < 500
 
 
 def test_a_person_cannot_overrule_a_denial(guard):

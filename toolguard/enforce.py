@@ -46,7 +46,7 @@ class Run:
 
 
 Step = Work | Run
-VERBS = ("evaluate", "evaluate_async", "refuse", "approve", "running", "settle", "settle_async")
+VERBS = ("evaluate", "evaluate_async", "refuse", "approve", "approve_async", "running", "settle", "settle_async")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class GuardedTool:
             lambda: self.point.evaluate_async(self.name, view, group=self.group),
         )
         if decision.verdict == Verdict.ESCALATE:
-            yield Work(lambda: self.point.approve(decision))
+            yield Work(lambda: self.point.approve(decision), lambda: self.point.approve_async(decision))
         elif not decision.allowed:
             raise ToolHalted(decision) if decision.halted else ToolDenied(decision)
         outcome: Outcome = yield Run(*self.binding.spread(own | injected), self.point.running(decision))

@@ -16,14 +16,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
+from toolguard.approvals import ask, ask_async, failed, must_be_granted
 from toolguard.audit.chance import random_id
 from toolguard.audit.checkpoint import Checkpoints
 from toolguard.audit.log import DURABILITIES, Log, captures_of
 from toolguard.engine.compile import PolicySet
 from toolguard.engine.decide import decide
-from toolguard.errors import ApprovalRefused, ApprovalUnavailable, MalformedCall, StoreError, StoreFull, ToolHalted
+from toolguard.errors import MalformedCall, StoreError, StoreFull, ToolHalted
 from toolguard.halt import GLOBAL, LEVELS, Halt, Halts, check_scope
-from toolguard.model import Approval, Decision, Identity, Outcome, ToolCall, Verdict
+from toolguard.model import Decision, Identity, Outcome, ToolCall, Verdict, printable
 from toolguard.policy.load import load_policies, pack_path, policy_files
 from toolguard.proposal import Who, harmless, identify, merged, plain_call
 from toolguard.running import Running, RunningCall
@@ -34,10 +35,10 @@ from toolguard.watch import Watcher
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from toolguard.model import Record
+    from toolguard.approvals import Approver
+    from toolguard.model import Approval, Record
     from toolguard.stores.base import Store
 
-    Approver = Callable[[Decision], bool | Approval]
 
 MEMORY = ":memory:"
 MAX_CAUSE = 1000  # characters
@@ -62,7 +63,8 @@ class Guard:
             a policy says so: "none"; "digest", what it takes to prove a value somebody else kept; "redacted", also their shape,
             without texts and long numbers; "full", everything.
         checkpoints: when the ledger is summed up in a checkpoint, with which key it is signed, and where it is copied to.
-        approver: asked for an escalated call; True or a granted `Approval` lets it run. Without one an escalation is a denial.
+        approver: asked for an escalated call of a guarded tool, with the decision; True or a granted `Approval` lets it run.
+            A coroutine is awaited where the tool is one, too. Without an approver an escalation is a denial.
         now: nanoseconds since 1970.
         on_decision: told of every decision once it is recorded, for logs and metrics; it cannot change anything.
         new_id: makes the id of a call that comes without one.
@@ -210,24 +212,24 @@ class Guard:
         Raises:
             ApprovalUnavailable: there is no approver, it failed, its answer is no answer, or it could not be recorded.
             ApprovalRefused: the answer is no.
+            ToolHalted: the call was halted meanwhile.
         """
-        if self._approver is None:
-            raise ApprovalUnavailable(decision, f"{decision.reason}: a person has to approve, and no approver is set")
+        self._answered(decision, ask(self._approver, decision))
+
+    async def approve_async(self, decision: Decision) -> None:
+        """As `approve`, for asyncio: other coroutines go on, and an approver that is a coroutine is awaited."""
+        import asyncio  # noqa: PLC0415 - a program without coroutines does not pay for it
+
+        await asyncio.to_thread(self._answered, decision, await ask_async(self._approver, decision))
+
+    def _answered(self, decision: Decision, approval: Approval) -> None:
         try:
-            answer = self._approver(decision)
-            if not isinstance(answer, (bool, Approval)):
-                raise TypeError(f"the approver answered with {type(answer).__name__}")  # noqa: TRY301 - one way out
-            approval = answer if isinstance(answer, Approval) else Approval(answer, by="approver")
             self._log.approval(decision, approval)
-        except Exception as error:  # no answer that is known and recorded is no approval
-            # The model is told no more than the kind of error: its text may hold what is none of the model's business.
-            why = f"{decision.reason}: no approval could be had ({type(error).__name__})"
-            raise ApprovalUnavailable(decision, why) from error
+        except Exception as error:  # an answer that is not on record is none
+            raise failed(decision, error) from error
         if self.store.signal() != self._halts.quiet and (halted := self._unless_halted(decision)).halted:
             raise ToolHalted(halted)
-        if approval.granted is not True:
-            note = f": {approval.note}" if approval.note else ""
-            raise ApprovalRefused(decision, f"{decision.reason}: refused by {approval.by}{note}")
+        must_be_granted(approval, decision)
 
     def settle(self, decision: Decision, outcome: Outcome) -> None:
         """Record what became of an allowed call. The tool has run, so a failure here is logged and not raised."""
@@ -326,8 +328,7 @@ class Guard:
 
     def _denial(self, call: ToolCall, cause: str) -> Decision:
         """A denial that no rule made; the cause may hold the model's words, so it is cut and kept to printable characters."""
-        shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in cause[:MAX_CAUSE])
-        return Decision(call, Verdict.DENY, revision=self.policies.revision, cause=shown)
+        return Decision(call, Verdict.DENY, revision=self.policies.revision, cause=printable(cause[:MAX_CAUSE]))
 
     def _recorded(self, decision: Decision) -> Decision:
         """The decision with its record; a decision that cannot be recorded is a denial."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 CAPTURES = ("none", "digest", "redacted", "full")  # what a record may keep of parameters, from the least to the most
 FINAL = "This is final for these arguments: do not repeat the same call."
+WAIT = "Do not repeat it, and do not look for a way around it."
 
 
 class Verdict(IntEnum):
@@ -52,7 +53,7 @@ class ToolCall:
     """A call that a model proposes. `params` is the model's and never trusted; everything else is the host program's."""
 
     tool: str
-    params: Mapping[str, Any]
+    params: Mapping[str, Any] = field(repr=False)  # they may be secret, and a `repr` ends in logs
     tool_group: str | None = None
     agent_id: str | None = None
     session_id: str | None = None
@@ -186,7 +187,11 @@ class Decision:
         return "; ".join(parts) or "no rule fired"
 
     def message_for_model(self, reason: str = "") -> str:
-        """What the agent may be told about a refusal. `reason` replaces the decision's own."""
+        """What the agent may be told. `reason` is why an escalated call was refused, or replaces a denial's own."""
+        if self.allowed:
+            return f"The call to `{self.call.tool}` is allowed."
+        if self.verdict == Verdict.ESCALATE and not reason:
+            return f"The call to `{self.call.tool}` waits for the approval of a person: {self.reason}. {WAIT}"
         hit = self.primary
         parts = [f"The call to `{self.call.tool}` was not carried out: {reason or self.reason}."]
         if hit and hit.citation:
@@ -317,7 +322,7 @@ class Record:
     """
 
     seq: int
-    body: bytes
+    body: bytes = field(repr=False)
     hash: bytes
     payload: bytes | None = field(default=None, repr=False)
 

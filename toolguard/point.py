@@ -48,6 +48,9 @@ class DecisionPoint(Protocol):
     def approve(self, decision: Decision) -> None:
         """Return when a person has approved this escalated call; raise ToolDenied in every other case."""
 
+    async def approve_async(self, decision: Decision) -> None:
+        """As `approve`, without holding up asyncio's event loop."""
+
     def running(self, decision: Decision) -> Stoppable:
         """The allowed call is about to run; whoever runs it says when it has ended, and may say how it is stopped."""
 
