@@ -22,11 +22,12 @@ from toolguard.audit.checkpoint import Checkpoints
 from toolguard.audit.log import DURABILITIES, Log, captures_of
 from toolguard.engine.compile import PolicySet
 from toolguard.engine.decide import decide
-from toolguard.errors import MalformedCall, StoreError, StoreFull, ToolHalted
+from toolguard.errors import MalformedCall, StoreError, ToolHalted
 from toolguard.halt import GLOBAL, LEVELS, Halt, Halts, check_scope
 from toolguard.model import Decision, Identity, Outcome, ToolCall, Verdict, printable
 from toolguard.policy.load import load_policies, pack_path, policy_files
 from toolguard.proposal import Who, harmless, identify, merged, plain_call
+from toolguard.recording import Recording
 from toolguard.running import Running, RunningCall
 from toolguard.stores.memory import MemoryStore
 from toolguard.stores.sqlite import SqliteStore
@@ -103,6 +104,7 @@ class Guard:
         self._halts = Halts(self.store)
         self._running = Running(lambda: self.store.signal() == self._halts.quiet, lambda one: self._halts.over(one.call))
         self._log = Log(self.store, now, captures, durability=durability)
+        self._recording = Recording(self._log)
         self._approver = approver
         self._on_decision = on_decision
         self._new_id = new_id
@@ -143,9 +145,9 @@ class Guard:
 
     async def evaluate_async(self, tool: str, params: Mapping[str, Any], **who: Unpack[Who]) -> Decision:
         """As `evaluate`, for asyncio: while the record is brought to the disk, other coroutines go on."""
-        decision = await self._written_async(self._judged(tool, params, **who))
+        decision = await self._recording.decision_async(self._judged(tool, params, **who))
         late = self._overtaken(decision)
-        return self._told(decision if late is None else await self._written_async(late))
+        return self._told(decision if late is None else await self._recording.decision_async(late))
 
     def _judged(self, tool: str, params: Mapping[str, Any], **who: Unpack[Who]) -> Decision:
         """The decision, without its record."""
@@ -233,10 +235,11 @@ class Guard:
 
     def settle(self, decision: Decision, outcome: Outcome) -> None:
         """Record what became of an allowed call. The tool has run, so a failure here is logged and not raised."""
-        try:
-            self._log.outcome(decision, outcome)
-        except Exception:
-            _logger.exception("the outcome of call %s could not be recorded", decision.call.call_id)
+        self._recording.outcome(decision, outcome)
+
+    async def settle_async(self, decision: Decision, outcome: Outcome) -> None:
+        """As `settle`, for asyncio."""
+        await self._recording.outcome_async(decision, outcome)
 
     def erase(self, records: Sequence[int], params: Sequence[str] = (), *, by: str, reason: str) -> Record:
         """Destroy what the ledger keeps of the parameters of these records, all of them or those named, and put that on record.
@@ -252,13 +255,6 @@ class Guard:
         """The allowed call is about to run; what a halt can stop of it is registered there."""
         return RunningCall(self._running, decision)
 
-    async def settle_async(self, decision: Decision, outcome: Outcome) -> None:
-        """As `settle`, for asyncio."""
-        try:
-            await self._log.outcome_async(decision, outcome)
-        except Exception:
-            _logger.exception("the outcome of call %s could not be recorded", decision.call.call_id)
-
     def reload(self) -> str:
         """Read the policies again from where they came and put them in force, all of them or none. Returns their revision.
 
@@ -272,6 +268,7 @@ class Guard:
             fresh = self._compiled(load_policies(self._sources))
             if fresh.revision != self.revision:
                 self._log.reload(fresh, self.revision)
+                _logger.info("policies of revision %s are in force", fresh.revision)
             self.policies = fresh
             return fresh.revision
 
@@ -332,25 +329,9 @@ class Guard:
 
     def _recorded(self, decision: Decision) -> Decision:
         """The decision with its record; a decision that cannot be recorded is a denial."""
-        decision = self._written(decision)
+        decision = self._recording.decision(decision)
         late = self._overtaken(decision)
-        return self._told(decision if late is None else self._written(late))
-
-    def _written(self, decision: Decision) -> Decision:
-        decision = self._kept_room_for(decision)
-        try:
-            self._log.decision(decision)
-        except Exception as error:  # noqa: BLE001 - a full disk, a lock, a broken file: nothing runs without a record
-            decision = self._unrecorded(decision, error)
-        return decision
-
-    async def _written_async(self, decision: Decision) -> Decision:
-        decision = self._kept_room_for(decision)
-        try:
-            await self._log.decision_async(decision)
-        except Exception as error:  # noqa: BLE001 - as in `_written`
-            decision = self._unrecorded(decision, error)
-        return decision
+        return self._told(decision if late is None else self._recording.decision(late))
 
     def _overtaken(self, decision: Decision) -> Decision | None:
         """The denial, if the call was halted while its decision was being recorded."""
@@ -358,23 +339,6 @@ class Guard:
             return None
         halted = self._unless_halted(decision)
         return replace(halted, record=None) if halted.halted else None
-
-    def _kept_room_for(self, decision: Decision) -> Decision:
-        """What room is left on a full disk is for denials."""
-        if decision.verdict == Verdict.DENY or not self.store.short_of_room():
-            return decision
-        return replace(decision, verdict=Verdict.DENY, cause="the disk of the ledger is full")
-
-    def _unrecorded(self, decision: Decision, error: Exception) -> Decision:
-        """The denial that comes of a decision that could not be recorded; on a full disk there is room kept for it."""
-        cause = f"the decision could not be recorded: {error}"
-        denial = replace(decision, verdict=Verdict.DENY, cause=cause, record=None)
-        if isinstance(error, StoreFull):
-            try:
-                self._log.decision(denial)
-            except StoreError:
-                _logger.exception("nor could the denial")
-        return denial
 
     def _told(self, decision: Decision) -> Decision:
         if self._on_decision is not None:

@@ -252,10 +252,10 @@ def skip_on_deny(written: Written) -> Advice:
 @check(
     "escalation-without-approver",
     Severity.NOTE,
-    remedy="name the role in `effect_config.escalate_to`",
+    remedy="name the role in `effect_config.escalate_to`; your approver has to check it",
 )
 def escalation_without_approver(written: Written) -> Advice:
-    """The rule asks for a person and does not say which: anybody who may approve at all can."""
+    """The rule asks for a person and does not say which, so that the approver is not told whom to ask."""
     for path, rule in written.rules():
         if rule.effect == "escalate" and not rule.effect_config.escalate_to:
             yield path, f"the rule `{rule.rule_id}` escalates to nobody in particular"

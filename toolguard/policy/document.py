@@ -64,9 +64,9 @@ class EffectConfig(Strict):
     suggested_response: str | None = None
     """What the agent is told to do instead."""
     escalate_to: str | None = None
-    """The role that may approve an escalated call."""
+    """The role that should answer an escalated call: recorded, and told to the approver, who has to check it."""
     timeout_minutes: Annotated[int, Field(gt=0, le=60 * 24 * 30)] | None = None
-    """How long an escalated call may wait for an answer."""
+    """How long an escalated call may wait for an answer: recorded, and told to the approver, who has to keep to it."""
 
 
 class Leaf(Strict):
