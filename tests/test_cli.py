@@ -135,7 +135,7 @@ def test_wrong_usage(argv, says, capsys, tmp_path, monkeypatch):
     assert says in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("argv", [[], ["nonsense"], ["evaluate"], ["evaluate", "--pack", "p", "--call", "a", "--calls", "b"]])
+@pytest.mark.parametrize("argv", [[], ["evaluate"], ["evaluate", "--pack", "p", "--call", "a", "--calls", "b"]])
 def test_argparse_errors_are_usage_errors(argv):
     with pytest.raises(SystemExit) as left:
         main(argv)
@@ -184,7 +184,9 @@ def test_verify(tmp_path, capsys):
     assert "NOT INTACT: record 5: truncated tail" in capsys.readouterr().out
     assert main(["verify", str(tmp_path / "none.db")]) == INTERNAL
     (tmp_path / "text.db").write_text("not a database" * 100)
-    assert main(["verify", str(tmp_path / "text.db")]) == VERIFICATION_FAILED
+    assert main(["verify", str(tmp_path / "text.db")]) == INTERNAL
+    path.write_text("not a database" * 100)
+    assert main(["verify", str(path)]) == VERIFICATION_FAILED
 
 
 def test_every_command_has_help_that_names_its_exit_codes():
@@ -234,3 +236,28 @@ def test_what_a_policy_or_a_file_is_called_cannot_draw_on_the_terminal(tmp_path,
     printed = capsys.readouterr()
     assert "\\x1b" in printed.out
     assert "\x1b" not in printed.out + printed.err
+
+
+MISTAKES = [
+    (["verfy", "x.db"], "there is no command `verfy`; did you mean `verify`?"),
+    (["nothing"], "there is no command `nothing`\n"),
+    (["export", "x.db", "--verdict", "denny", "--format", "otel"], "there is no verdict `denny` (only "),
+    (["export", "x.db", "--kind", "decison", "--format", "otel"], "did you mean `decision`?"),
+]
+
+
+@pytest.mark.parametrize(("given", "said"), MISTAKES, ids=[" ".join(given[:3]) for given, _ in MISTAKES])
+def test_a_word_that_is_none_gets_the_nearest_one(given, said, capsys):
+    try:
+        code = main(given)
+    except SystemExit as stopped:
+        code = stopped.code
+    assert code == USAGE
+    assert said in capsys.readouterr().err
+
+
+def test_the_version(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["--version"])
+    assert stopped.value.code == OK
+    assert capsys.readouterr().out.startswith("toolguard 0.")

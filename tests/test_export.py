@@ -1,17 +1,22 @@
 """An export can be checked alone, and what was done to it shows."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 from conftest import leaf, policy, rule
 
 from toolguard import Guard, LedgerCorrupt, StoreError, verify
+from toolguard.audit.select import KINDS
 from toolguard.cli import main
 from toolguard.cli.terminal import INTERNAL, OK, VERIFICATION_FAILED
+from toolguard.model import Record
 from toolguard.stores.seal import key_text
 from toolguard.stores.sqlite import SqliteStore
 
 KEY = bytes(range(32))
+HERE = Path(__file__).parent
 
 
 @pytest.fixture
@@ -24,7 +29,8 @@ def exported(tmp_path, capsys):
             guard.evaluate("t", {"amount": amount})
     assert main(["export", str(ledger), "--output", str(path)]) == OK
     assert main(["export", str(ledger)]) == OK
-    assert capsys.readouterr().out == path.read_text()
+    said, _, out = capsys.readouterr().out.partition("\n")
+    assert (said, out) == (f"wrote 13 records to `{path}`", path.read_text())
     return path, path.read_text().splitlines()
 
 
@@ -110,3 +116,37 @@ def test_what_cannot_be_read_says_so(tmp_path):
     with pytest.raises(LedgerCorrupt, match="not UTF-8"):
         verify(tmp_path / "binary.jsonl")
     assert main(["export", str(tmp_path / "none.db")]) == INTERNAL
+
+
+def test_every_kind_of_record_can_be_selected():
+    kinds = {record.content["kind"] for name in (HERE / "golden").glob("records_*.jsonl") for record in golden(name)}
+    assert kinds <= set(KINDS)
+    written = {
+        word
+        for source in (HERE.parent / "toolguard" / "audit").glob("*.py")
+        for word in re.findall(r'_(?:append|build|write|draft)\("(\w+)"', source.read_text())
+    }
+    assert written
+    assert written <= set(KINDS)
+
+
+def golden(path):
+    rows = map(json.loads, path.read_text().splitlines())
+    return [Record(row["seq"], row["body"].encode(), bytes.fromhex(row["hash"])) for row in rows]
+
+
+@pytest.mark.parametrize("form", ["jsonl", "otel", "pack"])
+def test_a_file_is_not_written_over_by_accident(exported, tmp_path, capsys, form):
+    ledger, path = tmp_path / "l.db", tmp_path / "out"
+    given = ["export", str(ledger), "--format", form, "--output", str(path)]
+    assert main(given) == 0
+    records = verify(ledger).trusted - (form == "pack")  # all that the newest checkpoint covers
+    assert re.match(rf"wrote {records} records .*to `{path}`\n", capsys.readouterr().out)
+    before = path.read_bytes()
+    path.write_text("mine")
+    assert main(given) == 2
+    assert "is there already: say --force" in capsys.readouterr().err
+    assert path.read_text() == "mine"
+    assert main([*given, "--force", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["records"] == records
+    assert path.read_bytes() == before

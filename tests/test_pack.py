@@ -54,7 +54,8 @@ def made(tmp_path_factory):
 def packed(made, *args, name="pack.zip"):
     ledger, key = made
     path = ledger.parent / name
-    assert main(["export", str(ledger), "--format", "pack", "--output", str(path), "--sign-with", str(key), *args]) == 0
+    given = ["--force", "--format", "pack", "--output", str(path), "--sign-with", str(key), *args]
+    assert main(["export", str(ledger), *given]) == 0
     with zipfile.ZipFile(path) as archive:
         return path, {name: archive.read(name).decode() for name in archive.namelist()}
 

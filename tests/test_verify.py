@@ -18,6 +18,7 @@ from toolguard.audit.verify import verify as verify_records
 from toolguard.model import Record
 from toolguard.stores.base import EMPTY_HASH
 from toolguard.stores.file import seal_path
+from toolguard.stores.seal import Seal
 
 GOLDEN = Path(__file__).parent / "golden"
 WRITTEN_ONCE = sorted(path.stem for path in GOLDEN.glob("records_*.jsonl"))
@@ -338,3 +339,18 @@ def test_a_head_that_is_none(ledger):
 def test_a_ledger_that_cannot_be_read(tmp_path):
     with pytest.raises(StoreError, match="there is no ledger"):
         verify(tmp_path / "none.db")
+
+
+def test_what_is_no_ledger_at_all_is_not_called_a_damaged_one(tmp_path):
+    """Unless a seal lies beside it: then it was one."""
+    text, other = tmp_path / "notes.txt", tmp_path / "other.db"
+    text.write_text("notes " * 1000)
+    with sqlite3.connect(other) as database:
+        database.execute("CREATE TABLE record (x)")
+    for path in (text, other):
+        with pytest.raises(StoreError, match="no ledger|not a ledger") as raised:
+            verify(path)
+        assert not isinstance(raised.value, LedgerCorrupt)
+        seal_path(path).write_bytes(Seal.begin(bytes(32)).to_bytes())
+        with pytest.raises(LedgerCorrupt):
+            verify(path)

@@ -123,3 +123,11 @@ class Indeterminate(Exception):
 
 class Missing(Indeterminate):
     """The field is not there at all."""
+
+
+def nearest(word: object, known: Sequence[str]) -> str:
+    """`; did you mean ...`, or nothing."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only for a mistake
+
+    near = get_close_matches(str(word), known, n=1)
+    return f"; did you mean `{near[0]}`?" if near else ""

@@ -15,6 +15,7 @@ from toolguard.audit.verify import follow
 from toolguard.canonical import to_json
 from toolguard.errors import LedgerCorrupt, StoreError
 from toolguard.model import CAPTURES, RuleHit, to_dict
+from toolguard.release import version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -93,7 +94,7 @@ class Log:
         self._keep(policies)
         self._started = 0
         content = {
-            "toolguard": _version(),
+            "toolguard": version(),
             "ledger": self.store.ledger_id,
             "host": _host(),
             "process": os.getpid(),
@@ -245,15 +246,6 @@ class Log:
 
 def _host() -> str | None:
     return os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME")
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - it loads the whole of `email`
-
-    try:
-        return version("toolguard-embedded")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 def _about(decision: Decision) -> dict[str, Any]:

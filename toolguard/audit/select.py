@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
     from toolguard.model import Record
 
+KINDS = (
+    *("start", "stop", "reload", "decision", "approval", "outcome"),
+    *("halt", "resume", "erasure", "checkpoint", "anchor", "archive"),
+)
 NANOSECONDS = 1_000_000_000
 
 

@@ -12,8 +12,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from toolguard.cli.terminal import INTERNAL, POLICY_REFUSED, USAGE, VERIFICATION_FAILED, UsageError
-from toolguard.errors import LedgerCorrupt, PolicyError, ToolGuardError
+from toolguard.errors import LedgerCorrupt, PolicyError, ToolGuardError, nearest
 from toolguard.model import printable
+from toolguard.release import version
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +29,9 @@ COMMANDS = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     given = sys.argv[1:] if argv is None else list(argv)
+    if given and not given[0].startswith("-") and given[0] not in COMMANDS:
+        print(f"toolguard: there is no command `{printable(given[0])}`{nearest(given[0], COMMANDS)}", file=sys.stderr)
+        return USAGE
     args = parser(given[:1]).parse_args(given)
     for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show a character must not turn a denial into a crash
         if isinstance(stream, io.TextIOWrapper):
@@ -54,6 +58,7 @@ def parser(asked: Sequence[str] = ()) -> argparse.ArgumentParser:
     If a command is asked for it has that one only, so that nothing is loaded which another one needs.
     """
     top = argparse.ArgumentParser(prog="toolguard", description="Decide tool calls against policies, and check the record.")
+    top.add_argument("--version", action=_Version, nargs=0, help="print which version this is")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     for name in [name for name in asked if name in COMMANDS] or COMMANDS:
         module = import_module(f"toolguard.cli.{name}")
@@ -68,3 +73,11 @@ def parser(asked: Sequence[str] = ()) -> argparse.ArgumentParser:
         command.add_argument("--json", action="store_true", help="print JSON for programs")
         command.set_defaults(run=module.run)
     return top
+
+
+class _Version(argparse.Action):
+    """Looks the version up when it is asked for, and not on every command's way."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        print(f"toolguard {version()}")
+        parser.exit()

@@ -11,22 +11,22 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from toolguard.audit.export import export_lines
 from toolguard.audit.pack import write_pack
-from toolguard.audit.select import Selection, moment
+from toolguard.audit.select import KINDS, Selection, moment
 from toolguard.audit.siem import FORMATS
 from toolguard.audit.sign import Signer
 from toolguard.audit.source import Source
-from toolguard.cli.terminal import OK, UsageError, counted, print_json
+from toolguard.cli.terminal import OK, UsageError, counted, one_of, print_json
+from toolguard.model import Verdict
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
 
+VERDICTS = tuple(verdict.word for verdict in Verdict)
 SELECTING = ("since", "until", "kind", "tool", "agent", "session", "verdict")
 
 
@@ -35,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("ledger", metavar="FILE", help="the ledger's SQLite file, or an export of it (`*.jsonl`)")
     parser.add_argument("--format", choices=("jsonl", *FORMATS, "pack"), default="jsonl", help="default: %(default)s")
     parser.add_argument("--output", metavar="FILE", help="where to write it (default: standard output)")
+    parser.add_argument("--force", action="store_true", help="write over a file that is there already")
     parser.add_argument("--payloads", action="store_true", help="jsonl: with what is kept of parameters, and what proves them")
     parser.add_argument("--disclose", action="append", default=[], metavar="NAME", help="pack: show this parameter's values")
     parser.add_argument("--disclose-all", action="store_true", help="pack: show every value that is kept")
@@ -43,24 +44,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     which.add_argument("--since", metavar="TIME", help="from this date or time on (ISO 8601, UTC unless it says otherwise)")
     which.add_argument("--until", metavar="TIME", help="up to this date or time")
     for name in SELECTING[2:]:
-        which.add_argument(f"--{name}", action="append", default=[], metavar=name.upper())
+        words = {"kind": KINDS, "verdict": VERDICTS}.get(name)
+        kind = one_of(name, words) if words else str
+        which.add_argument(f"--{name}", action="append", default=[], type=kind, metavar=name.upper())
 
 
 def run(args: argparse.Namespace) -> int:
     """Write it."""
     if args.format == "jsonl" and any(getattr(args, name) for name in SELECTING):
         raise UsageError("a chain can only be followed whole: choose records with --format pack, ocsf or otel")
+    if args.output is not None and Path(args.output).exists() and not args.force:
+        raise UsageError(f"`{args.output}` is there already: say --force to write over it")
     selection = selection_of(args)
     source = Source.open(Path(args.ledger))
     if args.format == "pack":
         return _pack(args, source, selection)
-    with _output(args.output) as file:
-        if args.format == "jsonl":
-            lines = export_lines(source.records(), source.seal, payloads=args.payloads)
-        else:
-            form, ledger = FORMATS[args.format], source.ledger_id()
-            lines = (json.dumps(form(record.seq, content, ledger)) for record, content in selection.of(source.records()))
-        file.writelines(f"{line}\n" for line in lines)
+    if args.format == "jsonl":
+        lines, besides = export_lines(source.records(), source.seal, payloads=args.payloads), 2  # the first and the last line
+    else:
+        form, ledger, besides = FORMATS[args.format], source.ledger_id(), 0
+        lines = (json.dumps(form(record.seq, content, ledger)) for record, content in selection.of(source.records()))
+    if args.output is None:
+        sys.stdout.writelines(f"{line}\n" for line in lines)
+        return OK
+    with Path(args.output).open("w", encoding="utf-8", newline="\n") as file:
+        written = sum(1 for line in lines if file.write(f"{line}\n")) - besides
+    if args.json:
+        print_json({"file": args.output, "records": written})
+    else:
+        print(f"wrote {counted(written, 'record', 'records')} to `{args.output}`")
     return OK
 
 
@@ -88,12 +100,3 @@ def _pack(args: argparse.Namespace, source: Source, selection: Selection) -> int
         policies = counted(written.policies, "revision", "revisions")
         print(f"wrote {counted(written.records, 'record', 'records')} and {policies} of policies to `{args.output}`")
     return OK
-
-
-@contextmanager
-def _output(path: str | None) -> Iterator[TextIO]:
-    if path is None:
-        yield sys.stdout
-        return
-    with Path(path).open("w", encoding="utf-8", newline="\n") as file:
-        yield file

@@ -12,7 +12,6 @@ import os
 import shutil
 import tempfile
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +24,7 @@ from toolguard.policy.advice import Severity
 from toolguard.policy.fix import fixed
 from toolguard.policy.lint import lint
 from toolguard.policy.load import MAX_BYTES, pack_path, policy_files
+from toolguard.release import version
 
 if TYPE_CHECKING:
     import argparse
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _print(report: Report, fixes: list[dict[str, Any]], form: str, *, failed: bool) -> None:
     if form == "sarif":
-        print_json(sarif(report.findings, _version()))
+        print_json(sarif(report.findings, version()))
     elif form == "json":
         findings = [asdict(finding) for finding in report.findings]
         rules = sum(len(policy.rules) for policy in report.policies)
@@ -99,13 +99,6 @@ def _summary(report: Report) -> str:
     if Severity.ERROR in severities:
         return f"{paint('refused', 'bad')}: {', '.join(found)}"
     return f"{paint('ok', 'good')}: {what}" + (f"; {', '.join(found)}" if found else "")
-
-
-def _version() -> str:
-    try:
-        return version("toolguard-embedded")
-    except PackageNotFoundError:  # run from a source tree that is not installed
-        return "0"
 
 
 # -- correcting --------------------------------------------------------------------------------------------------------

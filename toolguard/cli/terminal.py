@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 import sys
+from argparse import ArgumentTypeError
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from toolguard.errors import nearest
 from toolguard.model import Verdict, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from toolguard.model import Decision
 
@@ -36,6 +38,17 @@ _COLOURS = {
 
 class UsageError(Exception):
     """The command line, or a file it names, cannot be used as it is."""
+
+
+def one_of(what: str, words: Sequence[str]) -> Callable[[str], str]:
+    """An argument's type: one of these words, or an error with the nearest of them."""
+
+    def word(text: str) -> str:
+        if text in words:
+            return text
+        raise ArgumentTypeError(f"there is no {what} `{text}` (only {', '.join(words)}){nearest(text, words)}")
+
+    return word
 
 
 def paint(text: str, colour: str) -> str:

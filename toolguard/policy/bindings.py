@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from toolguard.canonical import kind_name
 from toolguard.classify.registry import CLASSIFIERS
+from toolguard.errors import nearest
 from toolguard.policy.fields import ALIASES, IDENTITY, NOT_BUILT_YET, ROOTS, Field, parse_field
-from toolguard.policy.strict import Refused, nearest
+from toolguard.policy.strict import Refused
 
 if TYPE_CHECKING:
     from toolguard.classify.base import Classifier, Setting

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from toolguard.errors import nearest
 from toolguard.model import Verdict
 from toolguard.policy.advice import Severity, check
 from toolguard.policy.document import Leaf, parts
-from toolguard.policy.strict import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -21,12 +21,13 @@ from pydantic import (
     model_validator,
 )
 
+from toolguard.errors import nearest
 from toolguard.model import Verdict
 from toolguard.operators import OPERATORS, field_operand
 from toolguard.policy.bindings import check_fact_name, known_facts, parse_binding
 from toolguard.policy.fields import parse_field
 from toolguard.policy.nodes import NODES, HttpClassify
-from toolguard.policy.strict import STRUCTURE, Name, Refused, Strict, nearest
+from toolguard.policy.strict import STRUCTURE, Name, Refused, Strict
 
 MAX_DEPTH = 64
 FORMS = ("and", "or", "not", "field", *NODES)

@@ -15,12 +15,12 @@ from typing import Any
 
 import yaml
 
-from toolguard.errors import PolicyError, Problem
+from toolguard.errors import PolicyError, Problem, nearest
 from toolguard.policy.document import MAX_DEPTH, Policy, validated
 from toolguard.policy.messages import message_of
 from toolguard.policy.nodes import NOT_BUILT_YET
 from toolguard.policy.rewrite import without_nodes
-from toolguard.policy.strict import STRUCTURE, nearest
+from toolguard.policy.strict import STRUCTURE
 
 MAX_BYTES = 1024 * 1024
 MAX_NODES = 100_000

@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 from toolguard.canonical import kind_name
+from toolguard.errors import nearest
 from toolguard.policy.document import (
     FORMS,
     Citation,
@@ -18,7 +19,7 @@ from toolguard.policy.document import (
     SourceDocument,
 )
 from toolguard.policy.nodes import HttpNode, HttpRequirements
-from toolguard.policy.strict import STRUCTURE, Strict, nearest
+from toolguard.policy.strict import STRUCTURE, Strict
 
 Path = tuple[str | int, ...]
 

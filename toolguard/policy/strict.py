@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -25,9 +24,3 @@ class Strict(BaseModel):
     """Base of every part of a policy: no unknown key, no silent conversion, no later change."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-def nearest(word: str, known: tuple[str, ...]) -> str:
-    """`; did you mean ...`, or nothing."""
-    near = get_close_matches(str(word), known, n=1)
-    return f"; did you mean `{near[0]}`?" if near else ""

@@ -170,7 +170,8 @@ def check_is_ledger(path: Path, database: sqlite3.Connection) -> None:
     """Raise LedgerCorrupt for another SQLite database, and for a ledger with anything in it that could answer in its place."""
     (found,) = database.execute("PRAGMA application_id").fetchone()
     if found != APPLICATION_ID:
-        raise LedgerCorrupt(f"`{path}` is an SQLite database, but not a ledger")
+        kind = LedgerCorrupt if seal_path(path).exists() else StoreError
+        raise kind(f"`{path}` is an SQLite database, but not a ledger")
     schema = [sql for (sql,) in database.execute("SELECT sql FROM sqlite_schema")]
     if STATEMENTS[0] not in schema or not set(schema) <= {*STATEMENTS, None}:  # an index that SQLite made has no text
         raise LedgerCorrupt(f"`{path}` was altered: its tables and triggers are not those of a ledger")
@@ -179,6 +180,8 @@ def check_is_ledger(path: Path, database: sqlite3.Connection) -> None:
 def store_error(path: Path, error: sqlite3.Error | OSError) -> StoreError:
     """SQLite's or the system's error in our words: damaged files apart from everything else."""
     name = getattr(error, "sqlite_errorname", "")
+    if name == "SQLITE_NOTADB" and not seal_path(path).exists():
+        return StoreError(f"`{path}` is no ledger: it is not an SQLite database, and there is no seal beside it")
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         return LedgerCorrupt(f"`{path}` is damaged: {error}")
     if name == "SQLITE_FULL" or getattr(error, "errno", None) in _FULL:
