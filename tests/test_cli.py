@@ -90,6 +90,7 @@ def test_a_batch_answers_every_line_in_order(files, capsys):
         "deny",
     ]
     assert all(answer["error"] for answer in answers if "error" in answer)
+    assert [answer["line"] for answer in answers] == [1, *range(3, 15)]
 
 
 def test_a_batch_of_bytes_that_are_no_text(tmp_path, capsys):
@@ -98,6 +99,25 @@ def test_a_batch_of_bytes_that_are_no_text(tmp_path, capsys):
     assert main(["evaluate", "--pack", "payments", "--calls", str(path)]) == USAGE
     answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert ["error" if "error" in a else a["verdict"] for a in answers] == ["error", "deny", "allow"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"tool": "t", "parameters": {}}', "unknown key `parameters` (known: tool, params, "),
+        ('{"tool": "t", "parameters": {}}', "did you mean `params`?"),
+        ('{"tool": "t"}', "the key `params` (its arguments, `{}` if it takes none) is missing"),
+        ('{"params": {}}', "the key `tool` (the tool's name) is missing"),
+    ],
+)
+def test_what_is_wrong_with_a_call(files, capsys, text, said):
+    assert main(["evaluate", "--pack", "payments", "--call", files("c.json", text)]) == USAGE
+    assert said in capsys.readouterr().err
+
+
+def test_whom_to_ask(files, capsys):
+    main(["evaluate", "--pack", "payments", "--call", files("c.json", call(amount=300))])
+    assert "  ask      support-lead\n" in capsys.readouterr().out
 
 
 def test_a_clean_batch_is_fine_whatever_the_verdicts(files, capsys):

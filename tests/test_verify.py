@@ -348,7 +348,7 @@ def test_what_is_no_ledger_at_all_is_not_called_a_damaged_one(tmp_path):
     with sqlite3.connect(other) as database:
         database.execute("CREATE TABLE record (x)")
     for path in (text, other):
-        with pytest.raises(StoreError, match="no ledger|not a ledger") as raised:
+        with pytest.raises(StoreError, match=r"no ledger|not a ledger") as raised:
             verify(path)
         assert not isinstance(raised.value, LedgerCorrupt)
         seal_path(path).write_bytes(Seal.begin(bytes(32)).to_bytes())

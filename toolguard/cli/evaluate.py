@@ -2,7 +2,8 @@
 
 A call is JSON: {"tool": ..., "params": {...}} and, as you like, tool_group, agent_id, session_id, org_id, context, call_id;
 or an envelope of Tool Guard: {"tool_name": ..., "parameters": {...}, ...}.
-With --calls each line is one call and is answered by one line of JSON, in order; a line that cannot be read by {"error": ...}.
+With --calls each line is one call and is answered by one line of JSON, in order, with its number as `line`; a line that cannot
+be read is answered by {"line": ..., "error": ...}, and a blank one not at all.
 
 Exit codes: 0 allowed or flagged, 3 denied, 4 escalated, 6 a policy was refused.
 With --calls 0, or 2 if a line could not be read.
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from toolguard.cli.terminal import EXIT_CODES, OK, USAGE, UsageError, describe, print_json
 from toolguard.envelope import call_of
+from toolguard.errors import nearest
 from toolguard.guard import MEMORY, Guard
 from toolguard.policy.load import pack_path
 
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
     from toolguard.model import Decision
 
-KEYS = {"tool", "params", "tool_group", "agent_id", "session_id", "org_id", "context", "call_id"}
+KEYS = ("tool", "params", "tool_group", "agent_id", "session_id", "org_id", "context", "call_id")
 STDIN = "-"
 
 
@@ -91,11 +93,13 @@ def call_in(source: str, guard: Guard) -> Decision:
 
 def _batch(guard: Guard, source: str) -> int:
     code = OK
-    for line in _lines(source):
+    for number, line in enumerate(_lines(source), 1):
+        if not line.strip():
+            continue
         try:
-            print_json(judge(guard, line).to_dict())
+            print_json({"line": number, **judge(guard, line).to_dict()})
         except ValueError as error:
-            print_json({"error": str(error)})
+            print_json({"line": number, "error": str(error)})
             code = USAGE
     return code
 
@@ -114,10 +118,11 @@ def judge(guard: Guard, text: str) -> Decision:
         raise ValueError("a call has to be a mapping")  # noqa: TRY004 - a value of the file
     if "tool_name" in call:
         return guard.evaluate(**call_of(call))
-    if unknown := call.keys() - KEYS:
-        raise ValueError(f"unknown key `{min(unknown)}` (known: {', '.join(sorted(KEYS))})")
-    if missing := {"tool", "params"} - call.keys():
-        raise ValueError(f"the key `{min(missing)}` is missing")
+    if unknown := call.keys() - set(KEYS):
+        raise ValueError(f"unknown key `{min(unknown)}` (known: {', '.join(KEYS)}){nearest(min(unknown), KEYS)}")
+    for key, what in (("tool", "the tool's name"), ("params", "its arguments, `{}` if it takes none")):
+        if key not in call:
+            raise ValueError(f"the key `{key}` ({what}) is missing")
     tool, params, group = call.pop("tool"), call.pop("params"), call.pop("tool_group", None)
     return guard.evaluate(tool, params, group=group, **call)
 
@@ -130,9 +135,9 @@ def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _lines(source: str) -> Iterator[str]:
-    """The lines that are not blank, one at a time: a file of calls can be larger than memory."""
+    """The lines, one at a time: a file of calls can be larger than memory."""
     if source == STDIN:
-        yield from (line for line in sys.stdin if line.strip())
+        yield from sys.stdin
         return
     with Path(source).open(encoding="utf-8", errors="surrogateescape", newline="\n") as file:
-        yield from (line for line in file if line.strip())
+        yield from file

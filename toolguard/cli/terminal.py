@@ -91,6 +91,7 @@ def describe(decision: Decision) -> list[str]:
     for hit in reversed(decision.hits):
         instead = [f"  {'instead':8} {hit.suggested_response.strip()}"] if hit.suggested_response else []
         source = [f"  {'source':8} {hit.citation}"] if hit.citation else []
-        said = [f"  {'rule':8} {hit.rule_id} in policy {hit.policy_id} ({hit.effect.word})", *source, *instead, *said]
+        whom = [f"  {'ask':8} {hit.escalate_to}"] if hit.escalate_to and hit.effect == Verdict.ESCALATE else []
+        said = [f"  {'rule':8} {hit.rule_id} in policy {hit.policy_id} ({hit.effect.word})", *source, *whom, *instead, *said]
     verdict = paint(decision.verdict.word.upper().ljust(8), decision.verdict.word)
     return [f"{verdict} {printable(decision.reason)}", *map(printable, said)]
