@@ -259,10 +259,10 @@ def test_what_a_policy_or_a_file_is_called_cannot_draw_on_the_terminal(tmp_path,
 
 
 MISTAKES = [
-    (["verfy", "x.db"], "there is no command `verfy`; did you mean `verify`?"),
+    (["verifies", "x.db"], "there is no command `verifies`; did you mean `verify`?"),
     (["nothing"], "there is no command `nothing`\n"),
     (["export", "x.db", "--verdict", "denny", "--format", "otel"], "there is no verdict `denny` (only "),
-    (["export", "x.db", "--kind", "decison", "--format", "otel"], "did you mean `decision`?"),
+    (["export", "x.db", "--kind", "decisions", "--format", "otel"], "did you mean `decision`?"),
 ]
 
 
