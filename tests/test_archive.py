@@ -44,6 +44,30 @@ def ledger(tmp_path):
     return path
 
 
+class ErasesMeanwhile(SqliteStore):
+    """As if another process erased a value after its record was copied, and before the archive is finished."""
+
+    erased = False
+
+    def scan(self, after=None):
+        yield from super().scan(after)
+        if not self.erased:
+            self.erased = True
+            with Guard(EVERY, ledger=self.path) as guard:
+                guard.erase([3], ["amount"], by="dpo", reason="asked for")
+                guard.erase([5], by="dpo", reason="asked for")
+
+
+def test_what_is_erased_meanwhile_is_not_in_the_archive(ledger, tmp_path):
+    store, to = ErasesMeanwhile(ledger), tmp_path / "a.jsonl"
+    archive(store, to, time.time_ns, "ops", "a new year")
+    store.close()
+    lines = [json.loads(line) for line in to.read_text().splitlines()]
+    assert [line["seq"] for line in lines[1:-1] if "amount" in line.get("payload", "")] == [2, 4, *range(6, 12)]
+    report = verify(ledger, key=key_text(KEY), archives=[to])
+    assert (report.intact, report.remarks) == (True, ())
+
+
 def test_it_goes_on_behind_the_archive_and_verifies_with_it_and_without(ledger, tmp_path):
     key, archive_file, before = key_text(KEY), tmp_path / "2025.jsonl", verify(ledger)
     record = archived(ledger, archive_file)

@@ -32,6 +32,7 @@ BEYOND_A_SCHEMA = {
         "below an identity field",
         "number is not one",
     ),
+    *("other name of the parameters", "other name of the context", "fact without its facts"),
     *("underscored number stays text", "infinite number", "look-around", "same rule id twice", "skip on an allow rule"),
     *("wildcard in a scope", "blank in a scope", "facts of an identity field", "facts named like an identity field"),
     *("facts named like an alias", "facts with a dot in the name", "fact that does not exist", "facts without a fact"),

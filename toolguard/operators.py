@@ -29,6 +29,9 @@ _BLANKS = " \t\r\n"
 # -- operands: what a policy may write as `value` ----------------------------------------------------------------------
 
 
+SYMBOLS = {">": "gt", ">=": "gte", "<": "lt", "<=": "lte", "=": "eq", "==": "eq", "!=": "neq"}  # what is written for them
+
+
 def scalar(value: Any) -> Any:
     """Text, a finite number or a boolean."""
     if isinstance(value, float) and not isfinite(value):

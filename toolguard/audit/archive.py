@@ -51,11 +51,20 @@ class _Move:
                 self.verdicts[str(content["verdict"])] += 1
             self.file.write(f"{record_line(record, payloads=True)}\n")
 
+    def begin_again(self, evidence: Evidence, records: Iterable[Record]) -> None:
+        """Write over what was written: values were erased after they had been copied."""
+        self.file.seek(0)
+        self.follower, self.first = Follower(evidence, payloads=True), None
+        self.kinds.clear()
+        self.verdicts.clear()
+        self.file.write(f"{first_line(payloads=True)}\n")
+        self.take(records)
+
     def end(self, seal: Seal) -> dict[str, Any]:
         """Finish the file; what the record says of it."""
-        _must_hold(self.follower.end())
         records = sum(self.kinds.values())
         self.file.write(f"{end_line(records, self.follower.head, seal)}\n")
+        self.file.truncate()
         self.file.flush()
         sync(self.file.fileno())
         return {
@@ -99,6 +108,9 @@ def archive(store: SqliteStore, path: Path, now: Callable[[], int], by: str, rea
 
             def finish(seal: Seal) -> Build:
                 move.take(store.scan(move.follower.links.count))
+                if move.follower.end() is not None:
+                    move.begin_again(Evidence(seal=seal), store.scan())
+                    _must_hold(move.follower.end())
                 content = {**move.end(seal), "file": path.name, "by": by, "reason": reason}
                 part.rename(path)
                 sync_folder(path.parent)

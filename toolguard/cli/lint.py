@@ -24,6 +24,7 @@ from toolguard.policy.advice import Severity
 from toolguard.policy.fix import fixed
 from toolguard.policy.lint import lint
 from toolguard.policy.load import MAX_BYTES, pack_path, policy_files
+from toolguard.policy.strict import STRUCTURE
 from toolguard.release import version
 
 if TYPE_CHECKING:
@@ -71,10 +72,10 @@ def _print(report: Report, fixes: list[dict[str, Any]], form: str, *, failed: bo
         counts = {"policies": len(report.policies), "rules": rules}
         print_json({"ok": not failed, **counts, "findings": findings, "fixed": fixes})
     else:
-        print("\n".join(_lines(report, fixes)))
+        print("\n".join(_lines(report, fixes, failed=failed)))
 
 
-def _lines(report: Report, fixes: list[dict[str, Any]]) -> list[str]:
+def _lines(report: Report, fixes: list[dict[str, Any]], *, failed: bool) -> list[str]:
     lines = [
         printable(f"{fix['source']}:{fix['line']}:{fix['column']}: fixed: `{fix['old']}` -> `{fix['new']}`") for fix in fixes
     ]
@@ -84,20 +85,22 @@ def _lines(report: Report, fixes: list[dict[str, Any]]) -> list[str]:
             place = ":".join(str(part) for part in (finding.source, finding.line, finding.column) if part is not None)
             said = printable(f"{finding.code}: {finding.message}")
             lines.append(f"{printable(place)}: {paint(finding.severity, _COLOURS[finding.severity])} {said}")
-            if finding.code not in told:
+            if finding.code not in told and finding.code != STRUCTURE:  # those say all there is to say themselves
                 lines.append(f"    {finding.remedy}")
             told.add(finding.code)
         lines.append("")
-    return [*lines, _summary(report)]
+    return [*lines, _summary(report, failed=failed)]
 
 
-def _summary(report: Report) -> str:
+def _summary(report: Report, *, failed: bool) -> str:
     rules = sum(len(policy.rules) for policy in report.policies)
     what = f"{counted(len(report.policies), 'policy', 'policies')} with {counted(rules, 'rule', 'rules')}"
     severities = [finding.severity for finding in report.findings]
     found = [counted(severities.count(each), each, f"{each}s") for each in Severity if each in severities]
     if Severity.ERROR in severities:
         return f"{paint('refused', 'bad')}: {', '.join(found)}"
+    if failed:
+        return f"{paint('not ok', 'bad')}: {what}; {', '.join(found)}, and --strict takes warnings for errors"
     return f"{paint('ok', 'good')}: {what}" + (f"; {', '.join(found)}" if found else "")
 
 

@@ -63,13 +63,16 @@ def check_fact_name(name: str) -> None:
         raise Refused(f"`{name}` cannot be the name of facts: write letters, digits and `_`")
 
 
-def known_facts(facts: Any) -> dict[str, tuple[str, ...]]:
-    """For each entry of `facts:` that can be read, the names of its facts: what conditions may use."""
-    known = {}
+def known_facts(facts: Any) -> dict[str, tuple[str, ...] | None]:
+    """For each entry of `facts:` that can be read, the names of its facts: what conditions may use.
+
+    None where it is the entry itself that is wrong.
+    """
+    known: dict[str, tuple[str, ...] | None] = {}
     for name, given in facts.items() if isinstance(facts, Mapping) else ():
         if isinstance(given, Mapping):
             kinds = [CLASSIFIERS[key] for key in given if key in CLASSIFIERS]
-            known[name] = kinds[0].fact_names if kinds else ()
+            known[name] = kinds[0].fact_names if kinds else None
     return known
 
 

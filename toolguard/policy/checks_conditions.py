@@ -107,6 +107,19 @@ def never_fires(written: Written) -> Advice:
             )
 
 
+@check("always-fires", Severity.WARNING, remedy="join the two with `and`, or take the conditions out of the policy")
+def always_fires(written: Written) -> Advice:
+    """Every call makes the condition true. An allow rule then allows everything, and any other one stops everything."""
+    for path, rule in written.rules():
+        found = never_true(node_of(rule.conditions, written.policy, holds=False))
+        if found:
+            first, second = _words(found.first, holds=False), _words(found.second, holds=False)
+            yield (
+                (*path, "conditions", *found.second.path),
+                f"the condition is always true: where {first} is not, {second} is",
+            )
+
+
 @check("contradictory-bounds", Severity.WARNING, remedy="correct one of the bounds, or join the two with `or`")
 def contradictory_bounds(written: Written) -> Advice:
     """Two bounds of one number under the same `and` leave no number between them."""
@@ -140,12 +153,12 @@ def _groups(written: Written) -> Iterator[tuple[Path, Group]]:
                 stack += node.members
 
 
-def _words(literal: Literal) -> str:
-    """A literal as a person would say it: `amount gt 5`."""
+def _words(literal: Literal, *, holds: bool = True) -> str:
+    """A literal, or its opposite, as a person would say it: `amount gt 5`."""
     if literal.leaf is None:
         return "the classifier's node"
     leaf = literal.leaf
-    plain = literal.holds == (leaf.operator == literal.operator)
+    plain = (literal.holds == holds) == (leaf.operator == literal.operator)
     return f"{'' if plain else 'not '}`{leaf.field} {leaf.operator} {leaf.value}`"
 
 

@@ -23,7 +23,7 @@ from pydantic import (
 
 from toolguard.errors import nearest
 from toolguard.model import Verdict
-from toolguard.operators import OPERATORS, field_operand
+from toolguard.operators import OPERATORS, SYMBOLS, field_operand
 from toolguard.policy.bindings import check_fact_name, known_facts, parse_binding
 from toolguard.policy.fields import parse_field
 from toolguard.policy.nodes import NODES, HttpClassify
@@ -90,7 +90,8 @@ class Leaf(Strict):
     @classmethod
     def _operator_is_known(cls, name: str) -> str:
         if name not in OPERATORS:
-            known = f"(known: {', '.join(OPERATORS)}){nearest(name, tuple(OPERATORS))}"
+            meant = f"; did you mean `{SYMBOLS[name]}`?" if name in SYMBOLS else nearest(name, tuple(OPERATORS))
+            known = f"(known: {', '.join(OPERATORS)}){meant}"
             raise Refused(f"unknown operator `{name}` {known}", code="unknown-operator")
         return name
 

@@ -10,7 +10,9 @@ import re
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from toolguard.classify.registry import CLASSIFIERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,6 +40,11 @@ ALIASES = {
 }
 NOT_BUILT_YET = {"reversibility": "the fact `reversibility`", "limits": "`limits.*`"}
 
+_OTHER_NAMES = {
+    **dict.fromkeys(("params", "param", "args", "arguments", "arg", "input", "kwargs"), "parameters"),
+    **dict.fromkeys(("ctx", "env", "environment"), "context"),
+}
+
 _NAME = r"""[^.\[\]"'\s]+"""
 _STEP = re.compile(rf"""\.(?P<name>{_NAME})|\[(?P<index>\d{{1,6}}|\*|all)\]|\["(?P<key>[^"]+)"\]""")
 _HEAD = re.compile(_NAME)
@@ -62,8 +69,8 @@ def items_in(steps: tuple[str | int | Items, ...]) -> int | None:
     return next((place for place, step in enumerate(steps) if isinstance(step, Items)), None)
 
 
-def parse_field(text: str, known: Mapping[str, tuple[str, ...]] | None = None) -> Field:
-    """Read a field. `known` are the policy's own fact names, each with the facts it has.
+def parse_field(text: str, known: Mapping[str, tuple[str, ...] | None] | None = None) -> Field:
+    """Read a field. `known` are the policy's own fact names, each with the facts it has (None: nobody knows which).
 
     Raises:
         ValueError: not a field, or an unknown root or fact; says which known name is nearest.
@@ -89,12 +96,25 @@ def parse_field(text: str, known: Mapping[str, tuple[str, ...]] | None = None) -
         )
     if len(steps) == 1:
         return Field(text, "parameters", (root,))
-    near = get_close_matches(root, (*ROOTS, *facts), n=1)
-    hint = f"did you mean `{near[0]}{text[len(root) :]}`" if near else f"did you mean `parameters.{text}`"
-    raise ValueError(f"field `{text}` begins with `{root}`, which is not known; {hint}")
+    raise ValueError(f"field `{text}` begins with `{root}`, which is not known; {_meant(text, root, steps[1], facts)}")
 
 
-def _check_fact(text: str, steps: list[str | int | Items], facts: tuple[str, ...]) -> None:
+def _meant(text: str, root: str, step: str | int | Items, facts: Mapping[str, Any]) -> str:
+    """What somebody may have meant with a field that begins with an unknown name."""
+    rest = text[len(root) :]
+    if root.lower() in _OTHER_NAMES:
+        return f"did you mean `{_OTHER_NAMES[root.lower()]}{rest}`?"
+    if near := get_close_matches(root, (*ROOTS, *facts), n=1):
+        return f"did you mean `{near[0]}{rest}`?"
+    kind = next((each.name for each in CLASSIFIERS.values() if step in each.fact_names), None)
+    if kind:
+        return f"`facts: {{{root}: {{{kind}: parameters.{kind}}}}}` in the policy would make it a fact of `parameters.{kind}`"
+    return f"did you mean `parameters.{text}`?"
+
+
+def _check_fact(text: str, steps: list[str | int | Items], facts: tuple[str, ...] | None) -> None:
+    if facts is None:
+        return
     if len(steps) == 1:
         raise ValueError(f"field `{text}` has to name one of its facts ({', '.join(facts)})")
     if steps[1] not in facts:

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
-from toolguard.operators import OPERATORS
+from toolguard.operators import OPERATORS, SYMBOLS
 from toolguard.policy.document import Citation, EffectConfig, Leaf, Policy, Rule, Scope
 from toolguard.policy.load import documents_of, read_text
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 Path = tuple[str | int, ...]
 
-SYMBOLS = {">": "gt", ">=": "gte", "<": "lt", "<=": "lte", "=": "eq", "==": "eq", "!=": "neq"}
 BOOLEANS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 _ENDS = r"(?=[ \t]*(?:[,}\]\r\n]|[ \t]#|$))"
 

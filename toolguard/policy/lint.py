@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from toolguard.policy import checks_conditions, checks_scope, checks_text
+from toolguard.policy import checks_conditions, checks_matching, checks_scope, checks_text
 from toolguard.policy.advice import CHECKS, Finding, Written
 from toolguard.policy.load import documents_of
 
@@ -16,7 +16,15 @@ if TYPE_CHECKING:
     from toolguard.policy.advice import Check, Tools
     from toolguard.policy.document import Policy
 
-__all__ = ["CHECKS", "Report", "checks_conditions", "checks_scope", "checks_text", "lint"]  # importing checks registers them
+__all__ = [
+    "CHECKS",
+    "Report",
+    "checks_conditions",
+    "checks_matching",
+    "checks_scope",
+    "checks_text",
+    "lint",
+]  # importing checks registers them
 
 
 @dataclass(frozen=True, slots=True)

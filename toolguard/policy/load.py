@@ -7,7 +7,7 @@ that depth, size, aliases and documents are bounded before anything is built.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -21,6 +21,7 @@ from toolguard.policy.messages import message_of
 from toolguard.policy.nodes import NOT_BUILT_YET
 from toolguard.policy.rewrite import without_nodes
 from toolguard.policy.strict import STRUCTURE
+from toolguard.policy.yaml_words import words_of
 
 MAX_BYTES = 1024 * 1024
 MAX_NODES = 100_000
@@ -39,6 +40,7 @@ _SCALARS: tuple[tuple[re.Pattern[str], Any], ...] = (
 )
 KEYS_NOT_BUILT_YET = ("limits", "requires", "forbids_after")
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # as YAML counts lines
+_MANY_LINES = "; policy text given as a string has to have more than one line"
 _CORE_TAGS = ("tag:yaml.org,2002:str", "!")
 
 Path_ = tuple[str | int, ...]
@@ -136,7 +138,7 @@ def _documents(source: Any, problems: list[Problem]) -> Iterable[Document | Poli
         problems.append(Problem("an empty text names no policies", "policies"))
     elif isinstance(source, (str, Path)):
         for path in _files(Path(source), problems):
-            text = _text_of(path, problems)
+            text = _text_of(path, problems, "" if isinstance(source, Path) else _MANY_LINES)
             if text is not None:
                 yield from _read(str(path), text, problems)
     elif isinstance(source, Iterable) and not isinstance(source, (bytes, bytearray)):
@@ -159,7 +161,7 @@ def _files(path: Path, problems: list[Problem]) -> list[Path]:
     return found
 
 
-def _text_of(path: Path, problems: list[Problem]) -> str | None:
+def _text_of(path: Path, problems: list[Problem], hint: str) -> str | None:
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
@@ -170,7 +172,6 @@ def _text_of(path: Path, problems: list[Problem]) -> str | None:
     except UnicodeDecodeError as error:
         problems.append(Problem(f"is not UTF-8 text: byte {error.start} cannot be decoded", str(path)))
     except (OSError, ValueError) as error:  # ValueError: a path that no file can have
-        hint = "; policy text given as a string has to have more than one line"
         why = getattr(error, "strerror", None) or str(error)
         problems.append(Problem(f"cannot be read: {why.lower()}{hint}", ascii(str(path))[1:-1]))
     return None
@@ -225,7 +226,7 @@ def _read(source: str, text: str, problems: list[Problem]) -> Iterable[Document]
         problems.append(Problem(str(refused), source, *refused.place))
     except yaml.MarkedYAMLError as error:
         place = _place(error.problem_mark or error.context_mark)
-        problems.append(Problem(f"is not YAML: {error.problem or error.context}", source, *place))
+        problems.append(Problem(f"is not YAML: {words_of(error, text)}", source, *place))
     except (yaml.YAMLError, ValueError) as error:
         problems.append(Problem(f"is not YAML: {str(error).splitlines()[0]}", source))
 
@@ -308,33 +309,57 @@ def _validate(document: Document, problems: list[Problem]) -> Policy | None:
     if not isinstance(document.data, Mapping):
         problems.append(document.problem("a policy has to be a mapping that begins with `policy_id:`"))
         return None
-    refused = _refused_before_validation(document)
-    if refused:
-        problems += refused
+    bound = _beyond_bounds(document.data)
+    if bound is not None:
+        path, message = bound
+        problems.append(document.problem(message, path))
         return None
-    policy, errors = validated(document.data)
-    found = (message_of(error, document.data) for error in errors)
+    unbuilt = [path for path, _ in _values(document.data) if path and _is_not_built_yet(path)]
+    problems += [
+        document.problem(f"`{path[-1]}` is not supported yet; the policy is refused rather than ignored", path)
+        for path in unbuilt
+    ]
+    data = _without(document.data, set(unbuilt)) if unbuilt else document.data  # what else is wrong is told as well
+    policy, errors = validated(data)
+    found = (message_of(error, data) for error in errors)
     problems += [document.problem(message, path, code) for path, message, code in filter(None, found)]
-    return policy
+    return None if unbuilt else policy
 
 
-def _refused_before_validation(document: Document) -> list[Problem]:
-    """What the models must not be asked about: endless or too deep data, and classifier nodes with nothing behind them yet."""
-    stack: list[tuple[Path_, Any]] = [((), document.data)]
-    unbuilt: list[Problem] = []
-    seen = 0
+def _values(data: Any) -> Iterator[tuple[Path_, Any]]:
+    """Everything in the policy, each with its path."""
+    stack: list[tuple[Path_, Any]] = [((), data)]
     while stack:
         path, value = stack.pop()
-        seen += 1
-        if sum(part in ("and", "or", "not") for part in path) > MAX_DEPTH:
-            return [document.problem(f"conditions are nested deeper than {MAX_DEPTH} levels", path)]
-        if seen > MAX_NODES or len(path) > MAX_YAML_DEPTH:
-            return [document.problem("the policy is too large or refers to itself", path)]
+        yield path, value
         if isinstance(value, dict):
             stack += [((*path, key), inner) for key, inner in value.items()]
         elif isinstance(value, (list, tuple)):
             stack += [((*path, index), inner) for index, inner in enumerate(value)]
-        if path and (path[-1] in NOT_BUILT_YET or (path[-1] in KEYS_NOT_BUILT_YET and path[:-2] in ((), ("rules",)))):
-            message = f"`{path[-1]}` is not supported yet; the policy is refused rather than ignored"
-            unbuilt.append(document.problem(message, path))
-    return unbuilt
+
+
+def _beyond_bounds(data: Any) -> tuple[Path_, str] | None:
+    """Endless or too deep data, which the models must not be asked about."""
+    for seen, (path, _) in enumerate(_values(data), 1):
+        if sum(part in ("and", "or", "not") for part in path) > MAX_DEPTH:
+            return path, f"conditions are nested deeper than {MAX_DEPTH} levels"
+        if seen > MAX_NODES or len(path) > MAX_YAML_DEPTH:
+            return path, "the policy is too large or refers to itself"
+    return None
+
+
+def _is_not_built_yet(path: Path_) -> bool:
+    return path[-1] in NOT_BUILT_YET or (path[-1] in KEYS_NOT_BUILT_YET and path[:-2] in ((), ("rules",)))
+
+
+def _without(value: Any, gone: set[Path_], path: Path_ = ()) -> Any:
+    """The data without these keys; a condition that one of them was is one that holds."""
+    if isinstance(value, dict):
+        left = {key: _without(inner, gone, (*path, key)) for key, inner in value.items() if (*path, key) not in gone}
+        return _HOLDS if len(left) < len(value) and "conditions" in path else left
+    if isinstance(value, (list, tuple)):
+        return [_without(inner, gone, (*path, index)) for index, inner in enumerate(value)]
+    return value
+
+
+_HOLDS = {"field": "tool_name", "operator": "exists"}

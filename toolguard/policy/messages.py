@@ -72,10 +72,32 @@ def _message(error: Any, path: Path) -> str | None:
         return f"`{_name(path)}` cannot be `{given}` (only {', '.join(known)}){nearest(str(given), known)}"
     if kind in ("too_short", "string_too_short"):
         return None if given else f"`{_name(path)}` cannot be empty"
+    if kind == "condition_form":
+        return _no_condition(given, _name(path))
     cause = error.get("ctx", {}).get("error")
-    if cause is not None or kind == "condition_form":  # said by our own validators
-        return str(cause or error["msg"])
+    if cause is not None:  # said by our own validators
+        return str(cause)
     return f"`{_name(path)}`: {error['msg'][:1].lower()}{error['msg'][1:]}"
+
+
+_JOINS = {"any": "or", "any_of": "or", "some": "or", "all": "and", "all_of": "and", "none": "not", "none_of": "not"}
+
+
+def _no_condition(given: Any, name: str) -> str:
+    """What is wrong with a condition of which nobody can say what kind it is."""
+    if isinstance(given, (list, tuple)):
+        return f"`{name}` is a list: say with `and:` above it that all have to hold, or with `or:` that one has to"
+    if not isinstance(given, dict):
+        return f"`{name}` has to be a condition (a mapping with `field`, `and`, `or` or `not`), not {kind_name(given)}"
+    forms = [f"`{form}`" for form in FORMS if form in given]
+    if len(forms) > 1:
+        return f"a condition is one thing: {' and '.join(forms)} stand side by side, put one of them inside of the other"
+    if "operator" in given or "value" in given:
+        unknown = next((key for key in given if key not in ("operator", "value") and nearest(key, ("field",))), None)
+        return f"unknown key `{unknown}`; did you mean `field`?" if unknown else "the key `field` is missing"
+    join = next((f"; did you mean `{_JOINS[key]}`?" for key in given if key in _JOINS), "")
+    near = join or next(filter(None, (nearest(key, FORMS) for key in given)), "")
+    return f"a condition has to have exactly one of {', '.join(f'`{form}`' for form in FORMS)}{near}"
 
 
 def _path_in(data: Any, loc: tuple[Any, ...]) -> Path:

@@ -44,7 +44,7 @@ def _rewritten(node: Condition, facts: dict[str, dict[str, str]]) -> Condition:
     return _condition(condition_over(name), known_facts({name: binding}))
 
 
-def _condition(given: Given, known: dict[str, tuple[str, ...]]) -> Condition:
+def _condition(given: Given, known: dict[str, tuple[str, ...] | None]) -> Condition:
     (wrapped,) = All.model_validate({"and": [given]}, context={"facts": known}).and_
     return wrapped
 
