@@ -78,7 +78,31 @@ def test_both_fields_of_a_comparison_are_shown():
 
 def test_below_any_item_the_whole_list_is_shown():
     explanation = explained([rule(leaf("parameters.items[*].n", "gt", 5))], {"items": [{"n": 1}, {"n": "x"}]})
-    assert explanation.rules[0].condition.values == {"parameters.items[*].n": [{"n": 1}, {"n": "x"}]}
+    assert explanation.rules[0].condition.values == {
+        "parameters.items[*].n": [{"n": 1}, {"n": "x"}],
+        "parameters.items[1].n": "x",
+    }
+
+
+ITEMS = [
+    ("a[*]", "gt", 5, [1, 9, 8], {"parameters.a[1]": 9}),
+    ("a[*]", "gt", 5, [1, 2], {}),
+    ("a[*]", "gt", 5, [1, "x"], {"parameters.a[1]": "x"}),
+    ("a[*]", "gt", 5, "no list", {}),
+    ("a[all]", "gt", 5, [9, 1, 0], {"parameters.a[1]": 1}),
+    ("a[all]", "gt", 5, [9, 8], {}),
+    ("a[all]", "gt", 5, [], {}),
+    ("a[*].b[all]", "gt", 5, [{"b": [9, 1]}, {"b": [7]}], {"parameters.a[1].b[all]": [7]}),
+    ("a[all].b[all]", "gt", 5, [{"b": [9]}, {"b": [7, 1]}], {"parameters.a[1].b[1]": 1}),
+]
+
+
+@pytest.mark.parametrize(("field", "operator", "value", "given", "named"), ITEMS)
+def test_the_item_that_settled_it_is_named(field, operator, value, given, named):
+    explanation = explained([rule(leaf(f"parameters.{field}", operator, value))], {"a": given})
+    values = dict(explanation.rules[0].condition.values)
+    values.pop(f"parameters.{field}", None)
+    assert values == named
 
 
 @pytest.mark.parametrize("hostile", ["\x1b[2J", "\u202eevil", "a\nDENY t: fine", "\x00"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from toolguard.engine.conditions import condition, leaf_fields
@@ -10,7 +11,7 @@ from toolguard.engine.facts import getter
 from toolguard.errors import Indeterminate
 from toolguard.model import ConditionTrace
 from toolguard.policy.document import All, AnyOf, Leaf, Not
-from toolguard.policy.fields import Field
+from toolguard.policy.fields import Field, parse_field
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from toolguard.engine.conditions import Bindings
     from toolguard.model import ToolCall
     from toolguard.policy.document import Condition
+
+
+MAX_ITEMS = 1000  # of a list that are looked at to find the one that settled a condition
+_ITEMS = re.compile(r"\[(\*|all)\]")
 
 
 def trace(node: Condition, facts: Bindings, call: ToolCall) -> ConditionTrace:
@@ -28,7 +33,8 @@ def trace(node: Condition, facts: Bindings, call: ToolCall) -> ConditionTrace:
     except Indeterminate as unknown:
         why = str(unknown)
     if isinstance(node, Leaf):
-        return ConditionTrace(_text(node), truth, why, dict(_values(node, facts, call)))
+        seen = dict(_values(node, facts, call))
+        return ConditionTrace(_text(node), truth, why, seen | dict(_settling_item(node, facts, call)))
     word, members = _members(node)
     return ConditionTrace(word, truth, why, parts=tuple(trace(member, facts, call) for member in members))
 
@@ -56,6 +62,36 @@ def _values(leaf: Leaf, facts: Bindings, call: ToolCall) -> Iterator[tuple[str, 
                 yield each.text, _value(each, facts, call)
             except Indeterminate:
                 continue  # the part itself says why
+
+
+def _settling_item(leaf: Leaf, facts: Bindings, call: ToolCall) -> Iterator[tuple[str, Any]]:
+    """The item of a list that made the leaf come out as it did, where it is one: `parameters.to[1]` and its value."""
+    found, truth = _ITEMS.search(leaf.field), _truth(leaf, facts, call)
+    if found is None or truth is (found[1] == "all"):
+        return  # none of them did, or all
+    for index in range(_count(leaf, facts, call)):
+        one = leaf.model_copy(update={"field": f"{leaf.field[: found.start()]}[{index}]{leaf.field[found.end() :]}"})
+        if _truth(one, facts, call) is truth:
+            yield from list(_settling_item(one, facts, call)) or _values(one, facts, call)
+            return
+
+
+def _count(leaf: Leaf, facts: Bindings, call: ToolCall) -> int:
+    """How many items the list has that a leaf asks of."""
+    if '"' in leaf.field:
+        return 0  # a key in quotes may look like the items of a list
+    try:
+        items = _value(parse_field(leaf.field, dict.fromkeys(facts)), facts, call)
+    except Indeterminate:
+        return 0
+    return min(len(items), MAX_ITEMS) if isinstance(items, list) else 0
+
+
+def _truth(node: Condition, facts: Bindings, call: ToolCall) -> bool | None:
+    try:
+        return condition(node, facts)(call)
+    except Indeterminate:
+        return None
 
 
 def _value(field: Field, facts: Bindings, call: ToolCall) -> Any:
