@@ -40,6 +40,8 @@ MODELS = {
     "All": "`and`",
     "AnyOf": "`or`",
     "Not": "`not`",
+    "Limit": "An item of `limits`",
+    "Threshold": "An item of `thresholds`",
     "SourceDocument": "An item of `source_documents`",
     "HttpClassify": "The reference's node for URLs",
     "HttpNode": "`http_classify`",
@@ -71,7 +73,7 @@ def policies_page(text: str) -> str:
     made = {
         "operators": "\n".join(_operators()),
         "keys": "\n".join(_keys()),
-        **{kind: "\n".join(_examples_about(kind)) for kind in ("joins", "fields", "facts", "allow", "scope", "shadow", "skip")},
+        **{kind: "\n".join(_examples_about(kind)) for kind in EXAMPLES_OF},
     }
     return _filled(text, made)
 
@@ -125,6 +127,7 @@ EXAMPLES_OF = {
     "facts": ("key Policy.facts",),
     "allow": ("allow rules",),
     "scope": ("key Policy.scope",),
+    "limits": ("key Policy.limits",),
     "shadow": ("key Policy.mode",),
     "skip": ("key Rule.on_indeterminate",),
 }
@@ -149,7 +152,9 @@ def _example(example: dict) -> Iterable[str]:
         yield from (f"| {_call(call)} | {str(call['truth']).lower()} | {call.get('note', '')} |" for call in example["calls"])
     else:
         options = ", ".join(f"{key}={value!r}" for key, value in example.get("options", {}).items())
-        yield f"```yaml\n{example['policy'].rstrip()}\n```\n"
+        policy = example["policy"]
+        written = policy if isinstance(policy, str) else yaml.safe_dump(policy, sort_keys=False, width=110, allow_unicode=True)
+        yield f"```yaml\n{written.rstrip()}\n```\n"
         if options:
             yield f"With `Guard(..., {options})`:\n"
         yield "| call | verdict | |\n|---|---|---|"

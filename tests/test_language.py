@@ -12,7 +12,8 @@ from toolguard.policy.nodes import NODES
 from toolguard.policy.schema import descriptions
 
 EXAMPLES = cases("language")
-CALLS = [(example, call) for example in EXAMPLES for call in example["calls"]]
+CALLS = [(example, call) for example in EXAMPLES for call in example["calls"] if not example.get("in_order")]
+IN_ORDER = [example for example in EXAMPLES if example.get("in_order")]
 WANTED = [
     *(f"operator {name}" for name in OPERATORS),
     *(f"root {name}" for name in ROOTS),
@@ -39,6 +40,16 @@ def test_an_example(example, call):
     assert decision.verdict.word == call["verdict"], decision.reason
     assert "primary" not in call or decision.primary.rule_id == call["primary"]
     agrees(decision)
+
+
+@pytest.mark.parametrize("example", IN_ORDER, ids=[example["about"][0] for example in IN_ORDER])
+def test_an_example_of_calls_one_after_the_other(example):
+    with Guard(example["policy"], ledger=":memory:") as guard:
+        for call in example["calls"]:
+            given = {key: value for key, value in call.items() if key not in ("verdict", "note", "primary")}
+            decision = guard.evaluate(**{"tool": "t", "params": {}, **given})
+            assert decision.verdict.word == call["verdict"], decision.reason
+            assert "primary" not in call or decision.primary.rule_id == call["primary"]
 
 
 @pytest.mark.parametrize("wanted", WANTED)

@@ -1,5 +1,6 @@
 """The contract that every store passes, and what only a file on a disk can suffer."""
 
+import asyncio
 import multiprocessing
 import os
 import signal
@@ -54,6 +55,59 @@ def test_a_build_that_fails_leaves_nothing_behind(store):
         store.append(lambda seq, last: 1 / 0)
     assert store.append(note("b")).seq == 2
     assert verify(store.scan()).trusted == 2
+
+
+def count(text, most=None):
+    """A change that adds one to a counter, unless that would be too many."""
+
+    def change(seq, last, state):
+        used = int(state.get(text) or b"0") + 1
+        if most is not None and used > most:
+            return link(seq, last, "note", 0, {"refused": text})
+        state.put(text, str(used).encode())
+        assert state.get(text) == str(used).encode()
+        return link(seq, last, "note", 0, {"text": text, "used": used})
+
+    return change
+
+
+def test_the_state_changes_with_its_record(store):
+    for _ in range(3):
+        store.transact(count("a"))
+    store.transact(count("b"), durable=False)
+    assert store.state() == {"a": b"3", "b": b"1"}
+    assert [record.content["used"] for record in store.scan()] == [1, 2, 3, 1]
+    store.transact(lambda seq, last, state: state.put("a", None) or link(seq, last, "note", 0, {}))
+    assert store.state() == {"b": b"1"}
+
+
+def test_a_change_that_fails_leaves_nothing_behind(store):
+    def fails(seq, last, state):
+        state.put("a", b"9")
+        raise ZeroDivisionError
+
+    store.transact(count("a"))
+    with pytest.raises(ZeroDivisionError):
+        store.transact(fails)
+    assert store.state() == {"a": b"1"}
+    assert store.transact(count("a")).content["used"] == 2
+    assert verify(store.scan()).trusted == 2
+
+
+def test_threads_never_count_past_the_end(store):
+    with ThreadPoolExecutor(8) as pool:
+        written = list(pool.map(lambda i: store.transact(count("a", 100)) if i % 2 else store.append(note("x")), range(400)))
+    assert sum("used" in record.content for record in written) == 100
+    assert store.state() == {"a": b"100"}
+    assert verify(store.scan()).trusted == 400
+
+
+def test_coroutines_count_as_well(store):
+    async def many():
+        return await asyncio.gather(*(store.transact_async(count("a", 50)) for _ in range(80)))
+
+    assert sum("used" in record.content for record in asyncio.run(many())) == 50
+    assert store.state() == {"a": b"50"}
 
 
 def test_a_closed_store_refuses(store):

@@ -255,7 +255,7 @@ class _Ended:
 
     def returned(self, value: Any = None) -> Outcome:
         self.running.end()
-        return Outcome("returned", perf_counter_ns() - self.started, value)
+        return Outcome("returned", perf_counter_ns() - self.started, value, spent=self.running.spent)
 
     def raised(self, error: BaseException) -> Outcome:
         """A call that was stopped has been halted, whatever the stopping made of it."""
@@ -263,8 +263,10 @@ class _Ended:
         taken = perf_counter_ns() - self.started
         if self.running.stopped:
             _no_longer_cancelled(error)
-            return Outcome("halted", taken, error=error if isinstance(error, ToolHalted) else self.running.halted())
-        return Outcome("closed" if isinstance(error, GeneratorExit) else "raised", taken, error=error)
+            halted = error if isinstance(error, ToolHalted) else self.running.halted()
+            return Outcome("halted", taken, error=halted, spent=self.running.spent)
+        kind = "closed" if isinstance(error, GeneratorExit) else "raised"
+        return Outcome(kind, taken, error=error, spent=self.running.spent)
 
 
 class _Waiting:

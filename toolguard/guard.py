@@ -22,15 +22,16 @@ from toolguard.audit.checkpoint import Checkpoints
 from toolguard.audit.log import DURABILITIES, Log, captures_of
 from toolguard.engine.compile import PolicySet
 from toolguard.engine.decide import decide
-from toolguard.errors import MalformedCall, StoreError, ToolHalted
+from toolguard.errors import MalformedCall, StoreError, ToolDenied, ToolHalted
 from toolguard.halt import GLOBAL, LEVELS, Halt, Halts, check_scope
-from toolguard.model import Decision, Identity, Outcome, ToolCall, Verdict, printable
+from toolguard.model import Decision, Identity, Outcome, ToolCall, Verdict
 from toolguard.policy.load import load_policies, pack_path, policy_files
 from toolguard.proposal import Who, harmless, identify, merged, plain_call
 from toolguard.recording import Recording
 from toolguard.running import Running, RunningCall
 from toolguard.stores.memory import MemoryStore
 from toolguard.stores.sqlite import SqliteStore
+from toolguard.text import printable
 from toolguard.watch import Watcher
 
 if TYPE_CHECKING:
@@ -226,12 +227,15 @@ class Guard:
 
     def _answered(self, decision: Decision, approval: Approval) -> None:
         try:
-            self._log.approval(decision, approval)
+            settled = self._recording.approval(decision, approval)
         except Exception as error:  # an answer that is not on record is none
             raise failed(decision, error) from error
         if self.store.signal() != self._halts.quiet and (halted := self._unless_halted(decision)).halted:
             raise ToolHalted(halted)
         must_be_granted(approval, decision)
+        if settled.verdict == Verdict.DENY:
+            raise ToolDenied(settled)
+        decision.limits = settled.limits
 
     def settle(self, decision: Decision, outcome: Outcome) -> None:
         """Record what became of an allowed call. The tool has run, so a failure here is logged and not raised."""

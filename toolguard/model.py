@@ -8,9 +8,11 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from toolguard.canonical import digest, encode
+from toolguard.text import printable, shown
+from toolguard.walk import ConditionTrace, drawn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 CAPTURES = ("none", "digest", "redacted", "full")  # what a record may keep of parameters, from the least to the most
 FINAL = "This is final for these arguments: do not repeat the same call."
@@ -50,7 +52,10 @@ class Verdict(IntEnum):
 
 @dataclass(slots=True)
 class ToolCall:
-    """A call that a model proposes. `params` is the model's and never trusted; everything else is the host program's."""
+    """A call that a model proposes. `params` is the model's and never trusted; everything else is the host program's.
+
+    `limits` is how each limit stood before it, by its id: `used`, `remaining` and `ratio`; empty while nobody has looked.
+    """
 
     tool: str
     params: Mapping[str, Any] = field(repr=False)  # they may be secret, and a `repr` ends in logs
@@ -60,6 +65,7 @@ class ToolCall:
     org_id: str | None = None
     context: Mapping[str, Any] = field(default_factory=dict)
     call_id: str = ""
+    limits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def params_digest(self) -> str:
@@ -98,7 +104,10 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class RuleHit:
-    """A rule that fired. `indeterminate` says why it could not be evaluated, if that is why it fired."""
+    """A rule that fired, or a limit that was reached. `indeterminate` says why it could not be evaluated, if that is why.
+
+    `limit` is True for a limit, whose id is the `rule_id`; `detail` says more of why.
+    """
 
     policy_id: str
     policy_version: int | None
@@ -112,11 +121,40 @@ class RuleHit:
     escalate_to: str | None = None
     timeout_minutes: int | None = None
     citation: Citation | None = None
+    limit: bool | None = None
+    detail: str | None = None
 
     @property
     def title(self) -> str:
-        """The rule as a person calls it."""
-        return f"rule `{self.rule_id}`" + (f" ({self.rule_name})" if self.rule_name else "")
+        """The rule, or the limit, as a person calls it."""
+        return f"{'limit' if self.limit else 'rule'} `{self.rule_id}`" + (f" ({self.rule_name})" if self.rule_name else "")
+
+
+@dataclass(frozen=True, slots=True)
+class LimitUse:
+    """What one call has to do with one limit: it adds `amount` to what was used by `key` `before`, if it is `counted`.
+
+    Numbers are texts without an exponent; `time` is nanoseconds since 1970, `counter` the name of what counts in the ledger.
+    """
+
+    limit_id: str
+    policy_id: str
+    key: tuple[Any, ...]
+    amount: str
+    before: str
+    after: str
+    max: str
+    window: str
+    time: int
+    counted: bool
+    counter: str
+
+    def __str__(self) -> str:
+        """In one line."""
+        whose = f" by {shown(list(self.key))}" if self.key else ""
+        counted = "counted" if self.counted else "not counted"
+        standing = f"{self.before} of {self.max} used ({self.window}){whose}"
+        return f"limit `{self.limit_id}` of policy `{self.policy_id}`: {standing}, {self.amount} more: {counted}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +181,7 @@ class Decision:
     `hits` are the rules that fired and count, most restrictive first; `shadow_hits` are recorded and change nothing.
     `cause` is set where something other than a rule decided (no policy, a malformed call, a ledger that cannot be written).
     `record` is this decision in the ledger, None while it is not there. `policies` are those it was made with. `halted` says
-    that a halt denies it.
+    that a halt denies it. `limits` is what the call has to do with limits.
     """
 
     call: ToolCall
@@ -156,6 +194,7 @@ class Decision:
     obligations: tuple[Obligation, ...] = ()
     record: Record | None = None
     halted: bool = False
+    limits: tuple[LimitUse, ...] = ()
 
     def __getstate__(self) -> tuple[None, dict[str, Any]]:
         """A copy in another process has everything but the policies, and so cannot be explained there."""
@@ -182,7 +221,7 @@ class Decision:
             if hit.effect == self.verdict and hit.indeterminate:
                 unknown.setdefault(hit.indeterminate, []).append(hit.title)
             elif hit.effect == self.verdict:
-                parts.append(hit.title)
+                parts.append(f"{hit.title}: {hit.detail}" if hit.detail else hit.title)
         parts += [f"{cause}, so {' and '.join(titles)} cannot be evaluated" for cause, titles in unknown.items()]
         return "; ".join(parts) or "no rule fired"
 
@@ -216,33 +255,9 @@ class Decision:
             "hits": [to_dict(hit) for hit in self.hits],
             "shadow_hits": [to_dict(hit) for hit in self.shadow_hits],
             "obligations": [to_dict(duty) for duty in self.obligations],
+            "limits": [to_dict(use) for use in self.limits],
             "record": self.record.seq if self.record else None,
         }
-
-
-@dataclass(frozen=True, slots=True)
-class ConditionTrace:
-    """One part of a condition on one call: `and`, `or`, `not`, or the text of a leaf.
-
-    `truth` is None where it is indeterminate, and `why` says why. `values` are the fields a leaf saw; one that is not there,
-    or cannot be followed, is not in it.
-    """
-
-    text: str
-    truth: bool | None
-    why: str | None = None
-    values: Mapping[str, Any] = field(default_factory=dict)
-    parts: tuple[ConditionTrace, ...] = ()
-
-    @property
-    def word(self) -> str:
-        """`true`, `false` or `unknown`."""
-        return "unknown" if self.truth is None else str(self.truth).lower()
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON-able data."""
-        seen = {"parts": [part.to_dict() for part in self.parts]} if self.parts else {"values": dict(self.values)}
-        return {"condition": self.text, "truth": self.truth, "why": self.why, **seen}
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,34 +299,13 @@ class Explanation:
     def lines(self, paint: Callable[[str, str], str] = lambda text, _: text) -> list[str]:
         """The tree, one line each; `paint(text, colour)` may colour verdicts and truths."""
         verdict = self.decision.verdict.word
-        drawn = [f"{paint(verdict.upper(), verdict)} {printable(f'{self.decision.call.tool}: {self.decision.reason}')}"]
+        lines = [f"{paint(verdict.upper(), verdict)} {printable(f'{self.decision.call.tool}: {self.decision.reason}')}"]
         for rule in self.rules:
             effect, shadow = rule.hit.effect.word, " (shadow: changes nothing)" if rule.hit.mode == "shadow" else ""
             fired = paint(f"{effect}, fired", effect) if rule.fired else f"{effect}, did not fire"
-            drawn.append(f"- {printable(f'{rule.hit.title} of policy `{rule.hit.policy_id}`')}: {fired}{shadow}")
-            drawn += _drawn(rule.condition, "  ", paint)
-        return drawn
-
-
-def _drawn(part: ConditionTrace, indent: str, paint: Callable[[str, str], str], branch: str = "") -> list[str]:
-    seen = "".join(f"; {name} is {shown(value)}" for name, value in part.values.items())
-    why = f"; {part.why}" if part.why and not part.parts else ""
-    drawn = [f"{indent}{branch}{paint(part.word, part.word)}: {printable(part.text)}{seen}{printable(why)}"]
-    below = indent + {"": "", "├ ": "│ ", "└ ": "  "}[branch]
-    for position, each in enumerate(part.parts, 1):
-        drawn += _drawn(each, below, paint, "└ " if position == len(part.parts) else "├ ")
-    return drawn
-
-
-def shown(value: Any, limit: int = 200) -> str:
-    """A value on one line for a person, as JSON, cut to `limit` characters."""
-    text = printable(json.dumps(value, ensure_ascii=False, default=str))
-    return text if len(text) <= limit else f"{text[:limit]}... ({len(text)} characters)"
-
-
-def printable(text: str) -> str:
-    """The text with everything that a terminal would not show, or would obey, as an escape."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+            lines.append(f"- {printable(f'{rule.hit.title} of policy `{rule.hit.policy_id}`')}: {fired}{shadow}")
+            lines += drawn(rule.condition, "  ", paint)
+        return [*lines, *(f"- {printable(str(use))}" for use in self.decision.limits)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,17 +331,24 @@ class Record:
 class Outcome:
     """What became of an allowed tool, and after how many nanoseconds.
 
-    `returned`, `raised`, `closed` (a generator that nobody drained), or `halted` while it ran.
+    `returned`, `raised`, `closed` (a generator that nobody drained), or `halted` while it ran. `spent` is what it really used
+    of its limits, by their ids, where it said so.
     """
 
     kind: str
     duration: int
     value: Any = None
     error: BaseException | None = None
+    spent: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Explains(Protocol):
     """Policies that can say how a decision of theirs came about, and how much of its call is to be kept."""
+
+    limited: bool
+
+    def limits_for(self, call: ToolCall) -> Sequence[Any]:
+        """The limits that the call counts in."""
 
     def capture_of(self, call: ToolCall) -> str | None:
         """One of `CAPTURES`; None if they do not say."""

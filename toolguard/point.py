@@ -15,6 +15,7 @@ class Stoppable(Protocol):
 
     stopped: bool
     ended: bool
+    spent: dict[str, Any]
 
     def __enter__(self) -> None: ...
 

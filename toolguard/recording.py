@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from toolguard.errors import StoreError, StoreFull
+from toolguard.limits import approved, corrected, limited
 from toolguard.model import Decision, Outcome, Verdict
 
 if TYPE_CHECKING:
-    from toolguard.audit.log import Log
+    from toolguard.audit.log import Correct, Log
+    from toolguard.engine.compile import PolicySet
+    from toolguard.model import Approval
+    from toolguard.stores.state import State
 
 _NO_OUTCOME = "the outcome of call %s could not be recorded"
 _logger = logging.getLogger("toolguard")
@@ -26,6 +30,8 @@ class Recording:
         """The decision with its record; one that cannot be recorded comes back as a denial."""
         decision = self._kept_room_for(decision)
         try:
+            if counting(decision):
+                return self._log.limited(decision, self._count)
             self._log.decision(decision)
         except Exception as error:  # noqa: BLE001 - a full disk, a lock, a broken file: nothing runs without a record
             decision = self._denial(decision, error)
@@ -35,6 +41,8 @@ class Recording:
         """As `decision`, without holding up the event loop."""
         decision = self._kept_room_for(decision)
         try:
+            if counting(decision):
+                return await self._log.limited_async(decision, self._count)
             await self._log.decision_async(decision)
         except Exception as error:  # noqa: BLE001 - as in `decision`
             decision = self._denial(decision, error)
@@ -43,16 +51,45 @@ class Recording:
     def outcome(self, decision: Decision, outcome: Outcome) -> None:
         """What became of an allowed call. The tool has run, so a failure here is logged and not raised."""
         try:
-            self._log.outcome(decision, outcome)
+            if outcome.spent:
+                self._log.spent(decision, outcome, self._correct(outcome))
+            else:
+                self._log.outcome(decision, outcome)
         except Exception:
             _logger.exception(_NO_OUTCOME, decision.call.call_id)
 
     async def outcome_async(self, decision: Decision, outcome: Outcome) -> None:
         """As `outcome`, without holding up the event loop."""
+        if outcome.spent:
+            import asyncio  # noqa: PLC0415 - a program without coroutines does not pay for it
+
+            await asyncio.to_thread(self.outcome, decision, outcome)
+            return
         try:
             await self._log.outcome_async(decision, outcome)
         except Exception:
             _logger.exception(_NO_OUTCOME, decision.call.call_id)
+
+    def approval(self, decision: Decision, approval: Approval) -> Decision:
+        """A person has answered; an approved call counts in its limits, and what they deny is denied.
+
+        Raises:
+            Exception: it could not be recorded.
+        """
+        counts = approval.granted is True and counting(decision)
+        return self._log.approval(decision, approval, self._approve if counts else None)
+
+    def _count(self, decision: Decision, now: int, state: State) -> Decision:
+        return limited(self._policies(decision), decision, now, state)
+
+    def _approve(self, decision: Decision, now: int, state: State) -> Decision:
+        return approved(self._policies(decision), decision, now, state)
+
+    def _correct(self, outcome: Outcome) -> Correct:
+        return lambda decision, now, state: corrected(self._policies(decision), decision, outcome.spent, now, state)
+
+    def _policies(self, decision: Decision) -> PolicySet:
+        return cast("PolicySet", decision.policies)  # a decision of ours is made with policies of ours
 
     def _kept_room_for(self, decision: Decision) -> Decision:
         if decision.verdict == Verdict.DENY or not self._log.store.short_of_room():
@@ -68,3 +105,11 @@ class Recording:
             except StoreError:
                 _logger.exception("nor could the denial")
         return denial
+
+
+def counting(decision: Decision) -> bool:
+    """Whether the call counts in limits; one that is denied whatever they say does not."""
+    policies = decision.policies
+    if policies is None or not policies.limited or (decision.cause and decision.verdict == Verdict.DENY):
+        return False
+    return bool(policies.limits_for(decision.call))

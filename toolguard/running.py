@@ -11,9 +11,10 @@ import os
 import threading
 import time
 from contextvars import ContextVar, Token
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from toolguard.errors import StoreError, ToolHalted
+from toolguard.engine.limits import exact
+from toolguard.errors import Indeterminate, StoreError, ToolHalted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,13 +33,14 @@ _logger = logging.getLogger("toolguard")
 class RunningCall:
     """One call that runs. As a context, around the tool's own code, it lets `on_halt` register what stops it."""
 
-    __slots__ = ("_all", "_token", "decision", "ended", "stopped", "stops")
+    __slots__ = ("_all", "_token", "decision", "ended", "spent", "stopped", "stops")
 
     def __init__(self, everything: Running, decision: Decision) -> None:
         self._all = everything
         self._token: Token[RunningCall | None] | None = None
         self.decision = decision
         self.stops: list[Callable[[], object]] = []
+        self.spent: dict[str, Any] = {}
         self.stopped = False
         self.ended = False
 
@@ -147,6 +149,27 @@ def on_halt(stop: Callable[[], object]) -> None:
     if call is None:
         raise RuntimeError("`on_halt` is for the inside of a guarded tool")
     call.on_halt(stop)
+
+
+def spent(limit_id: str, amount: Any) -> None:
+    """Inside a guarded tool: of this limit the call has really used this much, in the place of what was counted.
+
+    Raises:
+        RuntimeError: no guarded tool runs here.
+        ValueError: the call does not count in such a limit, or this is no amount.
+    """
+    call = _current.get()
+    if call is None:
+        raise RuntimeError("`spent` is for the inside of a guarded tool")
+    if not any(use.limit_id == limit_id and use.counted for use in call.decision.limits):
+        raise ValueError(f"the call does not count in a limit `{limit_id}`")
+    try:
+        real = exact(amount)
+    except Indeterminate as unknown:
+        raise ValueError(f"what was used of `{limit_id}` {unknown}") from None
+    if real < 0:
+        raise ValueError(f"what was used of `{limit_id}` cannot be negative")
+    call.spent[limit_id] = real
 
 
 def _stopping(stop: Callable[[], object]) -> None:

@@ -13,8 +13,9 @@ from toolguard.audit.kept import is_revision, revision_of
 from toolguard.audit.report import Finding, Head
 from toolguard.audit.sign import Verifier
 from toolguard.audit.source import Source
+from toolguard.audit.state import differs
 from toolguard.audit.verify import verify as verify_records
-from toolguard.stores.file import read_documents, read_halts, read_records
+from toolguard.stores.file import read_documents, read_halts, read_records, read_state
 from toolguard.stores.seal import parse_key
 
 if TYPE_CHECKING:
@@ -86,8 +87,8 @@ def _followed(
 
 
 def _against_what_is_kept(ledger: Path, report: Report) -> Report:
-    """Policies and halts are kept beside the records, and have to be what the records say."""
-    wrong = _wrong_policies(ledger, report) or _wrong_halts(ledger, report)
+    """Policies, halts and counters are kept beside the records, and have to be what the records say."""
+    wrong = _wrong_policies(ledger, report) or _wrong_halts(ledger, report) or _wrong_state(ledger, report)
     return replace(report, intact=False, finding=Finding("altered", report.trusted + 1, wrong)) if wrong else report
 
 
@@ -103,10 +104,20 @@ def _wrong_policies(ledger: Path, report: Report) -> str | None:
     return None
 
 
+def _wrong_state(ledger: Path, report: Report) -> str | None:
+    wrong = differs(report.state, dict(read_state(ledger)), all_seen=not report.archived)
+    return None if wrong is None or _has_gone_on(ledger, report) else wrong
+
+
+def _has_gone_on(ledger: Path, report: Report) -> bool:
+    """Whether records were written since it was verified: then what is kept is newer, too."""
+    last = next(read_records(ledger, newest_first=True), None)
+    return last is not None and last.seq > report.trusted
+
+
 def _wrong_halts(ledger: Path, report: Report) -> str | None:
     kept = set(read_halts(ledger))
-    last = next(read_records(ledger, newest_first=True), None)
-    if kept == set(report.halted) or (last is not None and last.seq > report.trusted):  # it has gone on meanwhile
+    if kept == set(report.halted) or _has_gone_on(ledger, report):
         return None
     scopes = ", ".join(f"`{scope}`" for scope in sorted(kept ^ set(report.halted)))
     return f"what is halted in the ledger is not what its records say: {scopes}"

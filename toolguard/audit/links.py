@@ -11,6 +11,7 @@ from toolguard.audit import chain
 from toolguard.audit.capture import commitments, seal_of_payload, wrong_opening
 from toolguard.audit.chain import VERSIONS
 from toolguard.audit.report import Finding
+from toolguard.audit.state import SEAL_LENGTH, claim
 from toolguard.errors import LedgerCorrupt
 from toolguard.stores.base import EMPTY_HASH
 
@@ -30,6 +31,7 @@ TELLING = (
     b"resume",
 )  # kinds of records that say something about the ledger itself
 NOT_SAID = ""  # by erasures of before payloads were sealed
+_STATE = b'","state":{'  # behind that, or behind the kind, of a record that changes the state
 _KEPT = b'","kept":"'  # behind the kind of a record that has a payload, and before the seal of it
 
 
@@ -39,6 +41,7 @@ class Links:
 
     `payloads`: the records come with what lies beside them. `others` are records beside which something else lies than they
     seal: (its own seal, None for nothing; the hash of the record before). `erased` is what erasures say lies there since.
+    `state` is what records say that the counters hold (see `audit.state`).
     """
 
     payloads: bool = False
@@ -49,6 +52,7 @@ class Links:
     remarks: list[Finding] = field(default_factory=list)
     others: dict[int, tuple[str | None, bytes]] = field(default_factory=dict)
     erased: dict[int, str | None] = field(default_factory=dict)
+    state: dict[bytes, bytes] = field(default_factory=dict)
 
     def see(self, record: Record) -> tuple[Finding | None, Mapping[str, Any] | None]:
         """(What is wrong with the record that comes next, its content if it tells something of the ledger itself).
@@ -88,8 +92,10 @@ class Links:
 
     def _beside(self, record: Record, behind_kind: int) -> Finding | None:
         """Hold the payload against what the record says of it; an erasure may say otherwise later, so that `end` judges."""
+        behind = behind_kind
         if record.body.startswith(_KEPT, behind_kind):
             begin, found = behind_kind + len(_KEPT), seal_of_payload(record.payload)
+            behind = begin + SEAL_LENGTH
             if found is None or not record.body.startswith(found.encode(), begin):
                 self.others[record.seq] = (found, self.last)
         elif record.payload is not None:
@@ -98,6 +104,8 @@ class Links:
                 return Finding("altered", record.seq, f"{wrong} is not what the record seals")
         elif b'"params":{"' in record.body and commitments(parsed(record.body)):  # of before payloads were sealed
             self.others[record.seq] = (None, self.last)
+        if record.body.startswith(_STATE, behind):
+            claim(self.state, parsed(record.body).get("state"))
         return None
 
     def remark(self, kind: str, seq: int, message: str) -> None:

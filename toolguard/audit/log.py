@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -11,22 +12,28 @@ from toolguard.audit.chain import chained, draft, link
 from toolguard.audit.checkpoint import Checkpointer, resumed
 from toolguard.audit.kept import name_of
 from toolguard.audit.later import Later
+from toolguard.audit.state import with_state
 from toolguard.audit.verify import follow
 from toolguard.canonical import to_json
 from toolguard.errors import LedgerCorrupt, StoreError
-from toolguard.model import CAPTURES, RuleHit, to_dict
+from toolguard.model import CAPTURES, RuleHit, Verdict, to_dict
 from toolguard.release import version
+from toolguard.stores.state import Changes, State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from toolguard.audit.checkpoint import Checkpoints
     from toolguard.model import Approval, Decision, Outcome, Record
-    from toolguard.stores.base import Build, Store
+    from toolguard.stores.base import Build, Change, Store
 
 EVERY_TOOL = "*"
 DURABILITIES = ("durable", "process", "async")
 _hit_as_dict: Callable[[RuleHit], dict[str, Any]] = lru_cache(maxsize=4096)(to_dict)  # the same few rules fire again and again
+
+
+Count = Callable[["Decision", int, State], "Decision"]  # (decision, nanoseconds, counters) -> as the limits make it
+Correct = Callable[["Decision", int, State], list[dict[str, Any]]]
 
 
 class Documented(Protocol):
@@ -129,12 +136,43 @@ class Log:
         else:
             self._recorded(decision, await self.store.append_async(build, durable=self.durability == "durable"))
 
+    def limited(self, decision: Decision, count: Count) -> Decision:
+        """A call was judged that counts in limits: `count` gives the decision as they make it, inside of the transaction.
+
+        It is written at once in every durability, because the next call has to see what this one has used.
+        """
+        made: list[Decision] = []
+        record = self.store.transact(self._counting(decision, count, made), durable=self.durability == "durable")
+        self._recorded(made[-1], record)
+        return made[-1]
+
+    async def limited_async(self, decision: Decision, count: Count) -> Decision:
+        """As `limited`, without holding up the event loop."""
+        made: list[Decision] = []
+        change = self._counting(decision, count, made)
+        record = await self.store.transact_async(change, durable=self.durability == "durable")
+        self._recorded(made[-1], record)
+        return made[-1]
+
+    def _counting(self, decision: Decision, count: Count, made: list[Decision]) -> Change:
+        def change(seq: int, last: bytes, state: State) -> Record:
+            now, changes = self.now(), Changes(state.get)
+            made.append(count(decision, now, changes))
+            said, payload = self._said(made[-1])
+            return chained(seq, last, now, draft("decision", with_state(said, changes, state)), payload)
+
+        return change
+
     def _recorded(self, decision: Decision, record: Record) -> None:
         decision.record = record
         self._seen(record)
 
     def _decision(self, decision: Decision) -> Build:
-        """Everything that led to the verdict, with commitments in the place of the parameters."""
+        said, payload = self._said(decision)
+        return self._build("decision", said, payload)
+
+    def _said(self, decision: Decision) -> tuple[dict[str, Any], bytes | None]:
+        """Everything that led to the verdict, with commitments in the place of the parameters; and what opens them."""
         call = decision.call
         said = decision.policies.capture_of(call) if decision.policies else None
         mode = said or self.captures.get(call.tool) or self.captures.get(EVERY_TOOL, DIGEST)
@@ -155,11 +193,13 @@ class Log:
             "hits": [_hit_as_dict(hit) for hit in decision.hits],
             "shadow_hits": [_hit_as_dict(hit) for hit in decision.shadow_hits],
             "obligations": [to_dict(duty) for duty in decision.obligations],
+            **({"limits": [to_dict(use) for use in decision.limits]} if decision.limits else {}),
             "revision": decision.revision,
             "placement": self.placement,
             "start": self._started,
         }
-        return self._build("decision", content, captured.payload)
+        kept = seal_of_payload(captured.payload)
+        return content if kept is None else {"kept": kept, **content}, captured.payload
 
     def erasure(self, seqs: Sequence[int], params: Sequence[str], by: str, reason: str) -> Record:
         """Destroy what opens these parameters of these records (all of them if none is named), and say so.
@@ -192,9 +232,34 @@ class Log:
         """
         return self.store.set_halt(self._build(kind, {"scope": scope, **content}), scope, body)
 
-    def approval(self, decision: Decision, approval: Approval) -> Record:
-        """A person answered an escalated call."""
-        return self._append("approval", {**_about(decision), **to_dict(approval)})
+    def approval(self, decision: Decision, approval: Approval, count: Count | None = None) -> Decision:
+        """A person answered an escalated call. An approved one may count in limits, which may deny it after all."""
+        content = {**_about(decision), **to_dict(approval)}
+        if count is None:
+            self._append("approval", content)
+            return decision
+        made: list[Decision] = []
+
+        def change(seq: int, last: bytes, state: State) -> Record:
+            now, changes = self.now(), Changes(state.get)
+            made.append(count(decision, now, changes))
+            verdict = {"denied": made[-1].reason} if made[-1].verdict == Verdict.DENY else {}
+            said = {**content, **verdict, "limits": [to_dict(use) for use in made[-1].limits]}
+            return chained(seq, last, now, draft("approval", with_state(said, changes, state)))
+
+        self._seen(self.store.transact(change, durable=self.durability == "durable"))
+        return made[-1]
+
+    def spent(self, decision: Decision, outcome: Outcome, correct: Correct) -> None:
+        """What became of a call that has said what it really used."""
+
+        def change(seq: int, last: bytes, state: State) -> Record:
+            now, changes = self.now(), Changes(state.get)
+            limits = correct(decision, now, changes)
+            said = {**self._of_outcome(decision, outcome), "limits": limits}
+            return chained(seq, last, now, draft("outcome", with_state(said, changes, state)))
+
+        self._seen(self.store.transact(change, durable=False))
 
     def outcome(self, decision: Decision, outcome: Outcome) -> None:
         """What became of an allowed call; an error is recorded by its type, because its text may hold parameters.
@@ -216,13 +281,14 @@ class Log:
             self._seen(await self.store.append_async(build, durable=False))
 
     def _outcome(self, decision: Decision, outcome: Outcome) -> Build:
-        error = type(outcome.error).__name__ if outcome.error is not None else None
-        content = {"outcome": outcome.kind, "error": error, "duration": outcome.duration}
-
         def build(seq: int, last: bytes) -> Record:  # only now is the number of the decision's own record known for certain
-            return link(seq, last, "outcome", self.now(), {**_about(decision), **content})
+            return link(seq, last, "outcome", self.now(), self._of_outcome(decision, outcome))
 
         return build
+
+    def _of_outcome(self, decision: Decision, outcome: Outcome) -> dict[str, Any]:
+        error = type(outcome.error).__name__ if outcome.error is not None else None
+        return {**_about(decision), "outcome": outcome.kind, "error": error, "duration": outcome.duration}
 
     def _append(self, kind: str, content: dict[str, Any]) -> Record:
         record = self._write(kind, content)
@@ -233,7 +299,7 @@ class Log:
         return self._store(self._build(kind, content))
 
     def _build(self, kind: str, content: dict[str, Any], payload: bytes | None = None) -> Build:
-        said = draft(kind, content if payload is None else {"kept": seal_of_payload(payload), **content})
+        said = draft(kind, content)
         return lambda seq, last: chained(seq, last, self.now(), said, payload)
 
     def _store(self, build: Build, *, durable: bool = True) -> Record:

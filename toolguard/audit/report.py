@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from toolguard.stores.base import EMPTY_HASH
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,7 @@ class Report:
     of a key that was given, `anchored` by a checkpoint that was given; None where there was nothing to check with.
     `checkpoints` is the number of checkpoints in the ledger. The first `archived` records are in an archive that was not given.
     `halted` are the scopes that are halted, as the records say; `revisions` those of the policies that were in force, each with
-    the number of the first record that says so.
+    the number of the first record that says so. `state` is what the records say that the counters hold, for comparing.
     """
 
     intact: bool
@@ -76,3 +80,8 @@ class Report:
     archived: int = 0
     halted: tuple[str, ...] = ()
     revisions: dict[str, int] = field(default_factory=dict)
+    state: Mapping[bytes, bytes] = field(default_factory=dict, repr=False, compare=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON-able data."""
+        return {name: value for name, value in asdict(self).items() if name != "state"}

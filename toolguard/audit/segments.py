@@ -111,6 +111,7 @@ def _taken(follower: Follower, answer: dict[str, Any], hashes: Iterator[tuple[in
     links.before, links.last = bytes.fromhex(answer["before"]), bytes.fromhex(answer["last"])
     links.others.update((seq, (found, bytes.fromhex(before))) for seq, found, before in answer["others"])
     links.erased.update(answer["erased"])
+    links.state.update((bytes.fromhex(key), bytes.fromhex(said)) for key, said in answer["state"])
     for kind, seq, message in answer["remarks"]:
         links.remark(kind, seq, message)
     return (coverage.tree.size, coverage.last) == (links.count, links.last)
@@ -149,6 +150,7 @@ def _followed(path: Path, begin: int, end: int) -> dict[str, Any]:
         "told": told,
         "others": [(seq, found, before.hex()) for seq, (found, before) in links.others.items()],
         "erased": list(links.erased.items()),
+        "state": [(key.hex(), said.hex()) for key, said in links.state.items()],
         "remarks": [(each.kind, each.seq, each.message) for each in links.remarks],
     }
 

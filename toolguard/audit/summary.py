@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from toolguard.audit.capture import disclosed
 from toolguard.audit.select import hits_of, shown_time
-from toolguard.model import printable
+from toolguard.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -76,6 +76,7 @@ class Follower:
             archived=coverage.archived,
             halted=tuple(sorted(coverage.halted)),
             revisions=dict(coverage.revisions),
+            state=links.state,
         )
 
 

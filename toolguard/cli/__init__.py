@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from toolguard.cli.terminal import INTERNAL, POLICY_REFUSED, USAGE, VERIFICATION_FAILED, UsageError
 from toolguard.errors import LedgerCorrupt, PolicyError, ToolGuardError, nearest
-from toolguard.model import printable
 from toolguard.release import version
+from toolguard.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any
 from toolguard.cli.sarif import sarif
 from toolguard.cli.terminal import OK, POLICY_REFUSED, UsageError, counted, paint, print_json
 from toolguard.cli.tools import tools_of
-from toolguard.model import printable
 from toolguard.policy.advice import Severity
 from toolguard.policy.fix import fixed
 from toolguard.policy.lint import lint
 from toolguard.policy.load import MAX_BYTES, pack_path, policy_files
 from toolguard.policy.strict import STRUCTURE
 from toolguard.release import version
+from toolguard.text import printable
 
 if TYPE_CHECKING:
     import argparse

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from toolguard.errors import nearest
-from toolguard.model import Verdict, printable
+from toolguard.model import Verdict
+from toolguard.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

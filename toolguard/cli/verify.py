@@ -20,7 +20,7 @@ from toolguard.audit.pack import Checked, check_pack
 from toolguard.audit.prove import check_receipt
 from toolguard.audit.sign import Verifier
 from toolguard.cli.terminal import OK, VERIFICATION_FAILED, UsageError, counted, paint, print_json, progress_of
-from toolguard.model import printable, shown
+from toolguard.text import printable, shown
 
 if TYPE_CHECKING:
     import argparse
@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     except ValueError as error:
         raise UsageError(str(error)) from None
     if args.json:
-        print_json(asdict(report))
+        print_json(report.to_dict())
         return OK if report.intact else VERIFICATION_FAILED
     if report.intact:
         print(f"{paint('intact', 'good')}: {counted(report.trusted, 'record', 'records')}; head {report.head}")

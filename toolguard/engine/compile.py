@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 from toolguard.canonical import digest, encode
 from toolguard.engine.conditions import bindings_of, condition
 from toolguard.engine.explain import trace
+from toolguard.engine.limits import CompiledLimit, compile_limit
 from toolguard.model import CAPTURES, Citation, Explanation, RuleHit, RuleTrace, Verdict
-from toolguard.policy.document import DEFAULT_PRIORITY
+from toolguard.policy.document import DEFAULT_PRIORITY, Leaf, parts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from toolguard.engine.conditions import Bindings
     from toolguard.logic import Test
@@ -49,23 +50,27 @@ class CompiledRule:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The rules for one tool and group, most restrictive first. Only rules that are enforced cover the tool.
+    """The rules and limits for one tool and group, most restrictive first. Only what is enforced covers the tool.
 
     `capture` is the mode that keeps least among those that enforced policies name.
     """
 
     rules: tuple[CompiledRule, ...]
+    limits: tuple[CompiledLimit, ...]
     covered: bool
     shadowed: bool
     capture: str | None
 
     @classmethod
-    def of(cls, rules: Iterable[CompiledRule]) -> Plan:
-        """Put the rules in order."""
-        ordered = tuple(sorted(rules, key=lambda rule: rule.order))
-        modes = {rule.hit.mode for rule in ordered}
-        captures = [rule.capture for rule in ordered if rule.capture and rule.hit.mode == "enforcement"]
-        return cls(ordered, "enforcement" in modes, "shadow" in modes, min(captures, key=CAPTURES.index) if captures else None)
+    def of(cls, parts: Iterable[CompiledRule | CompiledLimit]) -> Plan:
+        """Put them in order."""
+        ordered = sorted(parts, key=lambda part: part.order)
+        rules = tuple(part for part in ordered if isinstance(part, CompiledRule))
+        limits = tuple(part for part in ordered if isinstance(part, CompiledLimit))
+        covered = any(part.hit.mode == "enforcement" for part in ordered)
+        shadowed = any(rule.hit.mode == "shadow" for rule in rules)
+        captures = [part.capture for part in ordered if part.capture and part.hit.mode == "enforcement"]
+        return cls(rules, limits, covered, shadowed, min(captures, key=CAPTURES.index) if captures else None)
 
 
 class PolicySet:
@@ -81,10 +86,14 @@ class PolicySet:
         self.unmatched = unmatched
         self.left_out = len(given) - len(self.policies)
         self.revision = revision_of(self.document)
-        self._by_tool: dict[str | None, list[CompiledRule]] = {}
-        self._by_group: dict[str | None, list[CompiledRule]] = {}
-        self._by_every: list[CompiledRule] = []
+        self._by_tool: dict[str | None, list[CompiledRule | CompiledLimit]] = {}
+        self._by_group: dict[str | None, list[CompiledRule | CompiledLimit]] = {}
+        self._by_every: list[CompiledRule | CompiledLimit] = []
         self.plans: dict[str | None, dict[str | None, Plan]] = {}
+        self.limited = any(policy.limits for policy in self.policies)
+        self.reads_limits = self.limited and any(
+            leaf.field.startswith("limits.") for policy in self.policies for leaf in _leaves(policy)
+        )
         self._capturing = any(policy.capture for policy in self.policies)
         for policy in self.policies:
             self._index(policy)
@@ -97,7 +106,8 @@ class PolicySet:
 
     def _index(self, policy: Policy) -> None:
         facts = bindings_of(policy)
-        rules = [compile_rule(policy, rule, facts) for rule in policy.rules if rule.enabled]
+        rules: list[CompiledRule | CompiledLimit] = [compile_rule(policy, each, facts) for each in policy.rules if each.enabled]
+        rules += [compile_limit(policy, limit) for limit in policy.limits]
         scope = policy.scope
         for name in {name.casefold() for name in scope.tool_names}:
             self._by_tool.setdefault(name, []).extend(rules)
@@ -121,6 +131,14 @@ class PolicySet:
         plan = kept[group] = Plan.of(found)
         return plan
 
+    def limits_for(self, call: ToolCall) -> tuple[CompiledLimit, ...]:
+        """The limits that the call counts in."""
+        return self.plan_for(call).limits if self.limited else ()
+
+    def every_limit(self) -> tuple[CompiledLimit, ...]:
+        """All limits there are."""
+        return tuple(compile_limit(policy, limit) for policy in self.policies for limit in policy.limits)
+
     def capture_of(self, call: ToolCall) -> str | None:
         """How much of the call's parameters the policies let the ledger keep; None if they do not say."""
         return self.plan_for(call).capture if self._capturing else None
@@ -128,6 +146,10 @@ class PolicySet:
     def explain(self, decision: Decision) -> Explanation:
         """How every rule of the matching policies came out on the call of a decision that was made with this set."""
         return Explanation(decision, tuple(rule.explained(decision.call) for rule in self.plan_for(decision.call).rules))
+
+
+def _leaves(policy: Policy) -> Iterator[Leaf]:
+    return (node for rule in policy.rules for _, node in parts(rule.conditions) if isinstance(node, Leaf))
 
 
 def revision_of(document: dict[str, Any]) -> str:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from toolguard.engine.conditions import condition, leaf_fields
 from toolguard.engine.facts import getter
 from toolguard.errors import Indeterminate
-from toolguard.model import ConditionTrace
 from toolguard.policy.document import All, AnyOf, Leaf, Not
 from toolguard.policy.fields import Field, parse_field
+from toolguard.walk import ConditionTrace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

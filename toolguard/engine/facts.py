@@ -9,7 +9,7 @@ from toolguard.canonical import kind_name
 from toolguard.errors import Indeterminate, Missing
 from toolguard.logic import all_of, any_of
 from toolguard.operators import number, quick_of
-from toolguard.policy.fields import Field, Items, items_in
+from toolguard.policy.fields import LIMITS, Field, Items, items_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,6 +38,8 @@ def getter(field: Field, facts: Mapping[str, Binding]) -> Callable[[ToolCall], A
         return _fact(field, facts[field.root])
     if field.root in _IDENTITY:
         return _identity(field)
+    if field.root == LIMITS:
+        return _of_limit(field)
     if field.text == "amount":
         return _amount(field)
     if field.root == "parameters" and len(field.steps) == 1:
@@ -180,6 +182,18 @@ def _identity(field: Field) -> Callable[[ToolCall], Any]:
         if value is None:
             raise Missing("is missing", field.text)
         return value.casefold() if attribute == "tool" else value
+
+    return get
+
+
+def _of_limit(field: Field) -> Callable[[ToolCall], Any]:
+    limit_id, what = map(str, field.steps)
+
+    def get(call: ToolCall) -> Any:
+        value = call.limits.get(limit_id, {}).get(what)
+        if value is None:
+            raise Indeterminate("is not known", field.text)
+        return value
 
     return get
 

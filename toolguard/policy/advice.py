@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from toolguard.policy.bindings import known_facts
-from toolguard.policy.document import Leaf, parts
+from toolguard.policy.document import Leaf, parts, roots_of
 from toolguard.policy.fields import parse_field
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ class Written:
 
     def field(self, text: str) -> Field:
         """A field that a condition of the policy names."""
-        return parse_field(text, known_facts(self.policy.facts))
+        return parse_field(text, roots_of(self.policy))
 
 
 Advice = Iterable[tuple[Path, str]]  # a place in the document, and what is wrong there
@@ -121,6 +120,11 @@ _told_by_loading(
     "rule-id-collision",
     "give each rule of the policy an id of its own",
     "Two rules of one policy have the same `rule_id`, so a record could not say which of them fired.",
+)
+_told_by_loading(
+    "limit-id-collision",
+    "give each limit an id of its own",
+    "Two limits have the same `limit_id`, so that neither a field nor a record could say which of them is meant.",
 )
 _told_by_loading(
     "policy-id-collision",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from toolguard.canonical import kind_name
 from toolguard.classify.registry import CLASSIFIERS
 from toolguard.errors import nearest
-from toolguard.policy.fields import ALIASES, IDENTITY, NOT_BUILT_YET, ROOTS, Field, parse_field
+from toolguard.policy.fields import ALIASES, IDENTITY, LIMITS, NOT_BUILT_YET, ROOTS, Field, parse_field
 from toolguard.policy.strict import Refused
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 NOT_CLASSIFIED_YET = tuple(
     name for name in ("sql", "shell", "path", "write", "sensitive", "semantic") if name not in CLASSIFIERS
 )
-_TAKEN = {*ROOTS, *IDENTITY, *NOT_BUILT_YET, "amount", *(alias.partition(".")[0] for alias in ALIASES)}
+_TAKEN = {*ROOTS, *IDENTITY, *NOT_BUILT_YET, LIMITS, "amount", *(alias.partition(".")[0] for alias in ALIASES)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,14 @@ def known_facts(facts: Any) -> dict[str, tuple[str, ...] | None]:
             kinds = [CLASSIFIERS[key] for key in given if key in CLASSIFIERS]
             known[name] = kinds[0].fact_names if kinds else None
     return known
+
+
+def known_roots(policy: Mapping[str, Any]) -> dict[str, tuple[str, ...] | None]:
+    """What conditions of a policy may use besides the call itself: its `facts:`, and its limits by their ids."""
+    limits = policy.get("limits")
+    given = limits if isinstance(limits, (list, tuple)) else ()
+    ids = [limit.get("limit_id") for limit in given if isinstance(limit, Mapping)]
+    return known_facts(policy.get("facts")) | {"limits": tuple(str(each) for each in ids)}
 
 
 def _setting(setting: Setting, value: str) -> Field | str:

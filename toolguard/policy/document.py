@@ -24,50 +24,16 @@ from pydantic import (
 from toolguard.errors import nearest
 from toolguard.model import Verdict
 from toolguard.operators import OPERATORS, SYMBOLS, field_operand
-from toolguard.policy.bindings import check_fact_name, known_facts, parse_binding
+from toolguard.policy.bindings import check_fact_name, known_roots, parse_binding
+from toolguard.policy.effects import Citation, EffectConfig
 from toolguard.policy.fields import parse_field
+from toolguard.policy.limits import Limit
 from toolguard.policy.nodes import NODES, HttpClassify
 from toolguard.policy.strict import STRUCTURE, Name, Refused, Strict
 
 MAX_DEPTH = 64
 FORMS = ("and", "or", "not", "field", *NODES)
 DEFAULT_PRIORITY = 100
-
-
-class Citation(Strict):
-    """Where people wrote this rule down."""
-
-    document_id: Name | None = None
-    """The document, as your organisation names it."""
-    document_title: str | None = None
-    """Its title, for people."""
-    section: str | None = None
-    """The section in it."""
-    page: int | None = None
-    """The page in it."""
-    line: int | None = None
-    """The line in it."""
-    excerpt: str | None = None
-    """The sentence the rule carries out, word for word."""
-
-    @model_validator(mode="after")
-    def _says_where(self) -> Self:
-        if not (self.document_id or self.document_title or self.excerpt):
-            raise ValueError("a citation has to name a document (`document_id`) or quote it (`excerpt`)")
-        return self
-
-
-class EffectConfig(Strict):
-    """What to say and whom to ask when the rule fires."""
-
-    severity: Literal["low", "medium", "high", "critical"] | None = None
-    """How bad it would have been; a label."""
-    suggested_response: str | None = None
-    """What the agent is told to do instead."""
-    escalate_to: str | None = None
-    """The role that should answer an escalated call: recorded, and told to the approver, who has to check it."""
-    timeout_minutes: Annotated[int, Field(gt=0, le=60 * 24 * 30)] | None = None
-    """How long an escalated call may wait for an answer: recorded, and told to the approver, who has to keep to it."""
 
 
 class Leaf(Strict):
@@ -303,8 +269,10 @@ class Policy(Strict):
         default_factory=dict, max_length=100
     )
     """Names for what a classifier says about a field: `target: {url: parameters.url}` makes `target.host` a field."""
-    rules: Annotated[tuple[Rule, ...], Field(min_length=1, strict=False)]
-    """The rules; the most restrictive one that fires counts."""
+    limits: Annotated[tuple[Limit, ...], Field(default=(), strict=False, max_length=100)]
+    """How much there may be of something in a window of time."""
+    rules: Annotated[tuple[Rule, ...], Field(default=(), strict=False)]
+    """The rules; the most restrictive one that fires counts. Only a policy with `limits` may go without."""
     source_documents: tuple[SourceDocument, ...] = Field(default=(), strict=False)
     """The documents it was written from."""
     compliance: dict[Name, Annotated[tuple[Name, ...], Field(strict=False)]] = Field(default_factory=dict)
@@ -323,7 +291,15 @@ class Policy(Strict):
     """When it was approved."""
 
     @model_validator(mode="after")
-    def _rule_ids_differ(self) -> Self:
+    def _ids_differ(self) -> Self:
+        if not self.rules and not self.limits:
+            given = "rules" in self.model_fields_set
+            raise Refused("`rules` cannot be empty" if given else "the key `rules` is missing", ("rules",) if given else ())
+        names: set[str] = set()
+        for index, limit in enumerate(self.limits):
+            if limit.limit_id in names:
+                raise Refused(f"limit_id `{limit.limit_id}` is used twice", ("limits", index, "limit_id"), "limit-id-collision")
+            names.add(limit.limit_id)
         seen: set[str] = set()
         for index, rule in enumerate(self.rules):
             if rule.rule_id in seen:
@@ -336,9 +312,14 @@ class Policy(Strict):
         return self.model_dump(mode="json", by_alias=True)
 
 
+def roots_of(policy: Policy) -> dict[str, tuple[str, ...] | None]:
+    """What the conditions of a valid policy may use besides the call itself."""
+    return known_roots({"facts": policy.facts, "limits": [{"limit_id": limit.limit_id} for limit in policy.limits]})
+
+
 def validated(data: Any) -> tuple[Policy | None, list[Any]]:
     """The policy that this data is, or pydantic's errors."""
     try:
-        return Policy.model_validate(data, context={"facts": known_facts(data.get("facts"))}), []
+        return Policy.model_validate(data, context={"facts": known_roots(data)}), []
     except ValidationError as refused:
         return None, list(refused.errors(include_url=False))

@@ -13,6 +13,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from toolguard.classify.registry import CLASSIFIERS
+from toolguard.errors import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +39,9 @@ ALIASES = {
     "counter_agent.categories": "context.verified.counter_agent_categories",
     "counter_agent.reasoning": "context.verified.counter_agent_reasoning",
 }
-NOT_BUILT_YET = {"reversibility": "the fact `reversibility`", "limits": "`limits.*`"}
+NOT_BUILT_YET = {"reversibility": "the fact `reversibility`"}
+LIMITS = "limits"
+OF_A_LIMIT = ("used", "remaining", "ratio")
 
 _OTHER_NAMES = {
     **dict.fromkeys(("params", "param", "args", "arguments", "arg", "input", "kwargs"), "parameters"),
@@ -78,6 +81,9 @@ def parse_field(text: str, known: Mapping[str, tuple[str, ...] | None] | None = 
     facts = known or {}
     steps = _steps(ALIASES.get(text, text))
     root = str(steps[0])
+    if root == LIMITS:
+        _check_limit(text, steps, facts.get(LIMITS))
+        return Field(text, root, tuple(steps[1:]))
     if root in facts:
         _check_fact(text, steps, facts[root])
         return Field(text, root, tuple(steps[1:]))
@@ -110,6 +116,13 @@ def _meant(text: str, root: str, step: str | int | Items, facts: Mapping[str, An
     if kind:
         return f"`facts: {{{root}: {{{kind}: parameters.{kind}}}}}` in the policy would make it a fact of `parameters.{kind}`"
     return f"did you mean `parameters.{text}`?"
+
+
+def _check_limit(text: str, steps: list[str | int | Items], ids: tuple[str, ...] | None) -> None:
+    if len(steps) != 3 or steps[2] not in OF_A_LIMIT:  # noqa: PLR2004 - `limits`, which one, what of it
+        raise ValueError(f"field `{text}` has to be `limits.ID` and {', '.join(f'`.{each}`' for each in OF_A_LIMIT)}")
+    if ids is not None and steps[1] not in ids:
+        raise ValueError(f"field `{text}`: the policy has no limit `{steps[1]}`{nearest(steps[1], ids)}")
 
 
 def _check_fact(text: str, steps: list[str | int | Items], facts: tuple[str, ...] | None) -> None:

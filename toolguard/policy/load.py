@@ -38,7 +38,7 @@ _SCALARS: tuple[tuple[re.Pattern[str], Any], ...] = (
     (re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"), float),
     (re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"), lambda text: float(text.lower().replace(".", ""))),
 )
-KEYS_NOT_BUILT_YET = ("limits", "requires", "forbids_after")
+KEYS_NOT_BUILT_YET = ("requires", "forbids_after")
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # as YAML counts lines
 _MANY_LINES = "; policy text given as a string has to have more than one line"
 _CORE_TAGS = ("tag:yaml.org,2002:str", "!")
@@ -92,12 +92,18 @@ def documents_of(source: Any, problems: list[Problem]) -> list[tuple[Document, P
     """Every policy of the source that is valid, as written, with its document; what is wrong is added to `problems`."""
     loaded: list[tuple[Document, Policy]] = []
     first: dict[str, Document] = {}
+    limits: dict[str, Document] = {}
     for given in _documents(source, problems):
         document = Document("policy object") if isinstance(given, Policy) else given
         policy = given if isinstance(given, Policy) else _validate(document, problems)
         if policy is None:
             continue
         loaded.append((document, policy))
+        for index, limit in enumerate(policy.limits):
+            if limit.limit_id in limits:
+                message = f"limit_id `{limit.limit_id}` is used twice; the other is in {limits[limit.limit_id].source}"
+                problems.append(document.problem(message, ("limits", index, "limit_id"), "limit-id-collision"))
+            limits.setdefault(limit.limit_id, document)
         if policy.policy_id in first:
             message = f"policy_id `{policy.policy_id}` is used twice; the other is in {first[policy.policy_id].source}"
             problems.append(document.problem(message, ("policy_id",), "policy-id-collision"))
@@ -323,6 +329,8 @@ def _validate(document: Document, problems: list[Problem]) -> Policy | None:
     policy, errors = validated(data)
     found = (message_of(error, data) for error in errors)
     problems += [document.problem(message, path, code) for path, message, code in filter(None, found)]
+    if errors and not {"rules", "limits"} & data.keys() and not any("`rules`" in problem.message for problem in problems):
+        problems.append(document.problem("the key `rules` is missing"))  # asked last, and not at all of a policy with errors
     return None if unbuilt else policy
 
 

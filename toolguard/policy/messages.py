@@ -7,17 +7,9 @@ from typing import Any
 
 from toolguard.canonical import kind_name
 from toolguard.errors import nearest
-from toolguard.policy.document import (
-    FORMS,
-    Citation,
-    DeepEvaluation,
-    EffectConfig,
-    Leaf,
-    Policy,
-    Rule,
-    Scope,
-    SourceDocument,
-)
+from toolguard.policy.document import FORMS, DeepEvaluation, Leaf, Policy, Rule, Scope, SourceDocument
+from toolguard.policy.effects import Citation, EffectConfig
+from toolguard.policy.limits import Limit, Threshold
 from toolguard.policy.nodes import HttpNode, HttpRequirements
 from toolguard.policy.strict import STRUCTURE, Strict
 
@@ -28,6 +20,8 @@ _MODELS: dict[str, type[Strict]] = {
     "": Policy,
     "scope": Scope,
     "rules": Rule,
+    "limits": Limit,
+    "thresholds": Threshold,
     "effect_config": EffectConfig,
     "citation": Citation,
     "source_documents": SourceDocument,

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from toolguard.errors import Indeterminate
 from toolguard.operators import OPERATORS, number
-from toolguard.policy.bindings import known_facts
-from toolguard.policy.document import All, AnyOf, Leaf, Not
+from toolguard.policy.document import All, AnyOf, Leaf, Not, roots_of
 from toolguard.policy.fields import parse_field
 
 if TYPE_CHECKING:
@@ -92,7 +91,7 @@ def _group(path: Path, members: list[Node], *, every: bool) -> Node:
 
 
 def _literal(leaf: Leaf, policy: Policy, path: Path, *, holds: bool) -> Literal:
-    field = parse_field(leaf.field, known_facts(policy.facts))
+    field = parse_field(leaf.field, roots_of(policy))
     binding = policy.facts.get(field.root, {})
     many = field.many is not None or any(items in value for value in binding.values() for items in ("[*]", "[all]"))
     name = (field.text == "amount", tuple(sorted(binding.items())) or field.root, field.steps)  # bare `amount` is special

@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Protocol
 
 from toolguard.model import Record
+from toolguard.stores.state import State
 
 Build = Callable[[int, bytes], Record]  # (last number, last hash) -> the record that follows; (0, 32 zero bytes) when empty
+Change = Callable[[int, bytes, State], Record]  # the same, with the state, which it may change
 EMPTY_HASH = bytes(32)
 
 
@@ -19,6 +21,15 @@ class Store(Protocol):
 
         When this returns the record survives the end of the process, and a power loss if it is `durable`.
         """
+
+    def transact(self, change: Change, *, durable: bool = True) -> Record:
+        """As `append`, and what `change` puts into the state is kept with the record, both or neither."""
+
+    async def transact_async(self, change: Change, *, durable: bool = True) -> Record:
+        """As `transact`, for asyncio."""
+
+    def state(self) -> Mapping[str, bytes]:
+        """All that is kept in the state, by key."""
 
     @property
     def ledger_id(self) -> str:

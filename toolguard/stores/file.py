@@ -37,6 +37,11 @@ CREATE TABLE halt (
   body  BLOB NOT NULL
 ) STRICT;
 
+CREATE TABLE state (
+  key  TEXT PRIMARY KEY,
+  body BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TRIGGER record_is_never_changed BEFORE UPDATE OF seq, body, hash ON record BEGIN
   SELECT RAISE(ABORT, 'a record is never changed'); END;
 
@@ -86,6 +91,17 @@ def read_halts(path: Path) -> dict[str, bytes]:
     """
     there = next(_rows(path, "SELECT 1 FROM sqlite_schema WHERE name = 'halt'"), None)  # an earlier version did not have it
     return dict(_rows(path, "SELECT scope, body FROM halt")) if there else {}
+
+
+def read_state(path: Path) -> Iterator[tuple[str, bytes]]:
+    """What is kept in the state, by key.
+
+    Raises:
+        StoreError: the ledger cannot be read.
+        LedgerCorrupt: it is not a ledger, or SQLite finds it damaged.
+    """
+    there = next(_rows(path, "SELECT 1 FROM sqlite_schema WHERE name = 'state'"), None)  # an earlier version did not have it
+    return _rows(path, "SELECT key, body FROM state") if there else iter(())
 
 
 def read_documents(path: Path) -> Iterator[tuple[str, bytes]]:

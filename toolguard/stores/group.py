@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from toolguard.model import Record
-    from toolguard.stores.base import Build
+    from toolguard.stores.base import Build, Change
 
 SOMEBODY = -1  # in the place of a thread that will lead: nobody else may begin
 MAX_GROUP = 256  # records of one commit: none waits long for the others
@@ -28,10 +28,12 @@ MAX_GROUP = 256  # records of one commit: none waits long for the others
 class Entry:
     """One record that is to be written, and what became of it: `record`, or `error`. Its thread waits for `wake`."""
 
-    __slots__ = ("abandoned", "build", "durable", "error", "leads", "record", "settled", "wake")
+    __slots__ = ("abandoned", "build", "change", "durable", "error", "leads", "record", "settled", "wake")
 
-    def __init__(self, build: Build, *, durable: bool) -> None:
+    def __init__(self, build: Build | None, change: Change | None = None, *, durable: bool) -> None:
+        """Either a build, or a change of the state."""
         self.build = build
+        self.change = change
         self.durable = durable
         self.record: Record | None = None
         self.error: BaseException | None = None
@@ -59,8 +61,8 @@ class AsyncEntry(Entry):
 
     __slots__ = ("future", "loop")
 
-    def __init__(self, build: Build, loop: asyncio.AbstractEventLoop, *, durable: bool) -> None:
-        super().__init__(build, durable=durable)
+    def __init__(self, build: Build | None, change: Change | None, loop: asyncio.AbstractEventLoop, *, durable: bool) -> None:
+        super().__init__(build, change, durable=durable)
         self.loop = loop
         self.future: asyncio.Future[None] = loop.create_future()
 
@@ -81,13 +83,13 @@ class GroupCommit:
         self._leader: int | None = None  # the thread that commits
         self._helper: Executor | None = None  # leads for coroutines
 
-    def add(self, build: Build, *, durable: bool) -> Record:
+    def add(self, build: Build | None, change: Change | None = None, *, durable: bool) -> Record:
         """The record once it is committed.
 
         Raises:
             StoreError: it could not be, or not in time; then it may still be written, as a record of a call that did not run.
         """
-        entry = Entry(build, durable=durable)
+        entry = Entry(build, change, durable=durable)
         me = threading.get_ident()
         with self._mutex:
             if self._leader == me:  # a signal handler, in the middle of this thread's own commit
@@ -102,9 +104,11 @@ class GroupCommit:
             self._lead(me)
         return entry.outcome()
 
-    async def add_async(self, build: Build, loop: asyncio.AbstractEventLoop, *, durable: bool) -> Record:
+    async def add_async(
+        self, build: Build | None, loop: asyncio.AbstractEventLoop, change: Change | None = None, *, durable: bool
+    ) -> Record:
         """As `add`, without holding up the loop."""
-        entry = AsyncEntry(build, loop, durable=durable)
+        entry = AsyncEntry(build, change, loop, durable=durable)
         with self._mutex:
             self._waiting.append(entry)
             begins = self._leader is None

@@ -14,6 +14,7 @@ from toolguard.stores.base import EMPTY_HASH
 from toolguard.stores.disk import sync
 from toolguard.stores.file import NEVER_DELETED
 from toolguard.stores.seal import SIZE, Seal
+from toolguard.stores.state import Changes
 
 if TYPE_CHECKING:
     import threading
@@ -49,7 +50,7 @@ class Handle:
 
     def write(self, entries: Sequence[Entry]) -> None:
         """Commit these records in one transaction; with the mutex and the lock held."""
-        if len(entries) == 1:
+        if len(entries) == 1 and entries[0].change is None:
             self._build_and_insert(entries[0])
             return
         before, known = self.last, len(self.recent)
@@ -68,14 +69,32 @@ class Handle:
     def _build_and_insert(self, entry: Entry) -> None:
         try:
             try:
-                entry.record = self._insert(entry.build(*self.last))
+                entry.record = self._built(entry)
             except sqlite3.IntegrityError:  # the number is taken: another process has written since
                 self.last = self._read_last()
-                entry.record = self._insert(entry.build(*self.last))
+                entry.record = self._built(entry)
         except (sqlite3.Error, StoreError):
             raise
         except Exception as error:  # noqa: BLE001 - what `build` raises is its caller's; the others of the group go on
             entry.error = error
+
+    def _built(self, entry: Entry) -> Record:
+        if entry.build is not None:
+            return self._insert(entry.build(*self.last))
+        if entry.change is None:
+            raise StoreError("nothing to write")
+        changes = Changes(self._state_of)
+        record = self._insert(entry.change(*self.last, changes))
+        for key, body in changes.made.items():
+            if body is None:
+                self.database.execute("DELETE FROM state WHERE key = ?", (key,))
+            else:
+                self.database.execute("INSERT OR REPLACE INTO state VALUES (?, ?)", (key, body))
+        return record
+
+    def _state_of(self, key: str) -> bytes | None:
+        row = self.database.execute("SELECT body FROM state WHERE key = ?", (key,)).fetchone()
+        return row[0] if row else None
 
     @contextmanager
     def _one_step(self) -> Iterator[None]:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from toolguard.errors import StoreError
 from toolguard.stores.base import EMPTY_HASH
+from toolguard.stores.state import Changes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from toolguard.model import Record
-    from toolguard.stores.base import Build
+    from toolguard.stores.base import Build, Change
 
 
 class MemoryStore:
@@ -24,6 +25,8 @@ class MemoryStore:
         self._records: list[Record] = []
         self._lock = threading.Lock()
         self._closed = False
+        self._state: dict[str, bytes] = {}
+        self._changing = threading.Lock()
         self._documents: dict[str, bytes] = {}
         self._halts: dict[str, bytes] = {}
         self._signal = 0
@@ -38,6 +41,32 @@ class MemoryStore:
             record = build(last.seq, last.hash) if last else build(0, EMPTY_HASH)
             self._records.append(record)
             return record
+
+    def transact(self, change: Change, *, durable: bool = True) -> Record:
+        """See `Store`."""
+        made: Changes | None = None
+
+        def build(seq: int, last: bytes) -> Record:
+            nonlocal made
+            made = Changes(self._state.get)
+            return change(seq, last, made)
+
+        with self._changing:
+            record = self.append(build, durable=durable)
+            for key, body in made.made.items() if made else ():
+                if body is None:
+                    self._state.pop(key, None)
+                else:
+                    self._state[key] = body
+            return record
+
+    async def transact_async(self, change: Change, *, durable: bool = True) -> Record:
+        """See `Store`."""
+        return self.transact(change, durable=durable)
+
+    def state(self) -> Mapping[str, bytes]:
+        """See `Store`."""
+        return dict(self._state)
 
     async def append_async(self, build: Build, *, durable: bool = True) -> Record:
         """See `Store`."""

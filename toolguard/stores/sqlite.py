@@ -23,6 +23,7 @@ from toolguard.stores.file import (
     read_halts,
     read_records,
     read_seal,
+    read_state,
     seal_path,
     store_error,
 )
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from toolguard.model import Record
-    from toolguard.stores.base import Build
+    from toolguard.stores.base import Build, Change
     from toolguard.stores.group import Entry
 
 MAX_RECENT = 4096  # records remembered for the seal; more are read back
@@ -77,6 +78,28 @@ class SqliteStore:
             return self._group.add(build, durable=durable)
         except (sqlite3.Error, OSError) as error:
             raise self._refused(error) from error
+
+    def transact(self, change: Change, *, durable: bool = True) -> Record:
+        """See `Store`."""
+        self._own_handle()
+        try:
+            return self._group.add(None, change, durable=durable)
+        except (sqlite3.Error, OSError) as error:
+            raise self._refused(error) from error
+
+    async def transact_async(self, change: Change, *, durable: bool = True) -> Record:
+        """See `Store`."""
+        import asyncio  # noqa: PLC0415 - as in `append_async`
+
+        self._own_handle()
+        try:
+            return await self._group.add_async(None, asyncio.get_running_loop(), change, durable=durable)
+        except (sqlite3.Error, OSError) as error:
+            raise self._refused(error) from error
+
+    def state(self) -> Mapping[str, bytes]:
+        """See `Store`."""
+        return dict(read_state(self.path))
 
     async def append_async(self, build: Build, *, durable: bool = True) -> Record:
         """See `Store`."""

@@ -1,0 +1,234 @@
+"""A policy's limits, ready to be asked: for whom a call counts, how much it is, what it comes to. Counters are given."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from datetime import UTC
+from decimal import Decimal, DecimalException
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from toolguard.canonical import kind_name
+from toolguard.engine.facts import NO_FACTS, getter
+from toolguard.errors import Indeterminate, Missing
+from toolguard.model import Citation, LimitUse, RuleHit, Verdict
+from toolguard.operators import number
+from toolguard.policy.document import DEFAULT_PRIORITY
+from toolguard.policy.fields import parse_field
+from toolguard.windows import EXACT, NOTHING, ZERO, Used, Window, window_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from toolguard.model import Decision, ToolCall
+    from toolguard.policy.document import Policy
+    from toolguard.policy.limits import Limit
+
+ONE = Decimal(1)
+MAX_DIGITS = 30  # before the point, and as many behind it: beyond, an amount is nobody's money
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CompiledLimit:
+    """A limit ready to be asked. `hit` is what it reports when it is exceeded, `signature` tells its counters apart."""
+
+    limit_id: str
+    hit: RuleHit
+    window: Window
+    written: str
+    max: Decimal
+    signature: tuple[Any, ...]
+    keys: tuple[Callable[[ToolCall], Any], ...]
+    amount: Callable[[ToolCall], Decimal]
+    thresholds: tuple[tuple[Decimal, Verdict], ...]
+    order: tuple[int, int, int]
+    agent_ids: tuple[str, ...] = ()
+    org_ids: tuple[str, ...] = ()
+    capture: str | None = None
+
+    def concerns(self, call: ToolCall) -> bool:
+        """Whether the policy's scope takes in this caller."""
+        return (not self.agent_ids or call.agent_id in self.agent_ids) and (not self.org_ids or call.org_id in self.org_ids)
+
+    def counter(self, call: ToolCall) -> tuple[str, list[Any]]:
+        """The name of the counter that this call counts in, and for whom that is.
+
+        Raises:
+            Indeterminate: a value of the context is no name.
+        """
+        key = [read(call) for read in self.keys]
+        return json.dumps(["limit", *self.signature, key], ensure_ascii=False, separators=(",", ":")), key
+
+
+def compile_limit(policy: Policy, limit: Limit) -> CompiledLimit:
+    """One limit with everything it would report."""
+    config, citation = limit.effect_config, limit.citation
+    effect = Verdict[limit.effect.upper()]
+    hit = RuleHit(
+        policy_id=policy.policy_id,
+        policy_version=policy.version,
+        rule_id=limit.limit_id,
+        rule_name=limit.name,
+        effect=effect,
+        mode=policy.mode,
+        severity=config.severity,
+        suggested_response=config.suggested_response,
+        escalate_to=config.escalate_to,
+        timeout_minutes=config.timeout_minutes,
+        citation=Citation(**citation.model_dump()) if citation else None,
+        limit=True,
+    )
+    return CompiledLimit(
+        limit.limit_id,
+        hit,
+        window_of(limit.window, ZoneInfo(limit.time_zone) if limit.time_zone else UTC),
+        limit.window,
+        Decimal(str(limit.max)),
+        # Another window or sum is another counter, another `max` is not: a limit can be raised without forgetting.
+        (policy.policy_id, limit.limit_id, limit.sum, limit.window, limit.time_zone, list(limit.per)),
+        tuple(map(_key, limit.per)),
+        _amount(limit.sum),
+        tuple((Decimal(each.percent), Verdict[each.effect.upper()]) for each in limit.thresholds),
+        (-effect, policy.priority or DEFAULT_PRIORITY, DEFAULT_PRIORITY),
+        policy.scope.agent_ids,
+        policy.scope.org_ids,
+        policy.capture,
+    )
+
+
+def _key(text: str) -> Callable[[ToolCall], Any]:
+    read = getter(parse_field(text, {}), NO_FACTS)
+
+    def key(call: ToolCall) -> Any:
+        try:
+            value = read(call)
+        except Missing:
+            return None  # all who have none share one
+        if value is not None and not isinstance(value, (str, int, bool)):
+            raise Indeterminate(f"is {kind_name(value)}, which no limit can count by", text)
+        return value
+
+    return key
+
+
+def _amount(text: str | None) -> Callable[[ToolCall], Decimal]:
+    if text is None:
+        return lambda _: ONE
+    read = getter(parse_field(text, {}), NO_FACTS)
+
+    def amount(call: ToolCall) -> Decimal:
+        try:
+            found = exact(read(call))
+        except Indeterminate as unknown:
+            unknown.field = unknown.field or text
+            raise
+        if found < 0:
+            raise Indeterminate("is negative", text)
+        return found
+
+    return amount
+
+
+def exact(value: Any) -> Decimal:
+    """A number as it is written.
+
+    Raises:
+        Indeterminate: it is none, or has more digits than anybody's money.
+    """
+    try:
+        found = Decimal(str(number(value)))
+        _, digits, exponent = found.as_tuple()
+    except (DecimalException, ValueError):
+        raise Indeterminate("is no number") from None
+    if not isinstance(exponent, int) or exponent < -MAX_DIGITS or len(digits) + exponent > MAX_DIGITS:
+        raise Indeterminate(f"has more than {MAX_DIGITS} digits before or behind the point")
+    return found
+
+
+# -- one call ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Asked:
+    """A limit on one call: the counter as it stands, how much the call would add, and why that cannot be told (`unknown`)."""
+
+    limit: CompiledLimit
+    name: str = ""
+    key: tuple[Any, ...] = ()
+    before: Used = NOTHING
+    amount: Decimal = ZERO
+    unknown: Indeterminate | None = None
+
+    @property
+    def after(self) -> Decimal:
+        """What would have been used."""
+        return EXACT.add(self.before.total, self.amount)
+
+    def fields(self) -> dict[str, Any]:
+        """What conditions see of it: before this call."""
+        used, most = self.before.total, self.limit.max
+        return {"used": used, "remaining": max(ZERO, most - used), "ratio": used / most if most else None}
+
+    def hit(self) -> RuleHit | None:
+        """What it has against the call."""
+        limit = self.limit
+        if self.unknown is not None:
+            return replace(limit.hit, indeterminate=str(self.unknown))
+        said = f"{plain(self.before.total)} of {plain(limit.max)} used ({limit.written}), and {plain(self.amount)} more"
+        if self.after > limit.max:
+            return replace(limit.hit, detail=f"{said} would exceed it")
+        hundredfold = EXACT.multiply(self.after, Decimal(100))
+        reached = [(effect, share) for share, effect in limit.thresholds if hundredfold >= EXACT.multiply(limit.max, share)]
+        if not reached:
+            return None
+        effect, share = max(reached)
+        return replace(limit.hit, effect=effect, detail=f"{said} reach {share}% of it")
+
+    def use(self, *, counted: bool, time: int) -> LimitUse:
+        """For the decision and its record."""
+        return LimitUse(
+            limit_id=self.limit.limit_id,
+            policy_id=self.limit.hit.policy_id,
+            key=self.key,
+            amount=plain(self.amount),
+            before=plain(self.before.total),
+            after=plain(self.after if counted else self.before.total),
+            max=plain(self.limit.max),
+            window=self.limit.written,
+            time=time,
+            counted=counted,
+            counter=self.name,
+        )
+
+
+def ask(limits: Iterable[CompiledLimit], call: ToolCall, now: int, used: Callable[[str], Used]) -> Iterator[Asked]:
+    """How each limit stands before the call; `used` gives what a counter holds, by its name."""
+    for limit in limits:
+        asked = Asked(limit)
+        try:
+            asked.name, key = limit.counter(call)
+            asked.key = tuple(key)
+            asked.before = limit.window.at(used(asked.name), now)
+            asked.amount = limit.amount(call)
+            _ = asked.after  # a sum with too many digits cannot be told
+        except Indeterminate as unknown:
+            asked.unknown = unknown
+        except DecimalException:
+            asked.unknown = Indeterminate("has a sum of too many digits", limit.limit_id)
+        yield asked
+
+
+def judged(decision: Decision, asked: list[Asked]) -> Decision:
+    """The decision as the limits want it: the most restrictive wins."""
+    found = [hit for each in asked if (hit := each.hit()) is not None]
+    shadows = tuple(hit for hit in found if hit.mode == "shadow")
+    hits = tuple(sorted((*decision.hits, *(hit for hit in found if hit.mode != "shadow")), key=lambda hit: -hit.effect))
+    verdict = max([decision.verdict, *(hit.effect for hit in hits)])
+    cause = decision.cause if verdict == decision.verdict else ""  # what made it so restrictive says why
+    return replace(decision, verdict=verdict, hits=hits, shadow_hits=(*decision.shadow_hits, *shadows), cause=cause)
+
+
+def plain(amount: Decimal) -> str:
+    """A number without an exponent."""
+    return f"{amount.normalize():f}" if amount else "0"

@@ -1,0 +1,140 @@
+"""Counting calls against limits, inside of the transaction that writes their record: no two calls see the same counter."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from decimal import Decimal, DecimalException
+from typing import TYPE_CHECKING, Any
+
+from toolguard.canonical import to_json
+from toolguard.engine.decide import decide
+from toolguard.engine.limits import ask, exact, judged, plain
+from toolguard.errors import StoreError
+from toolguard.model import Verdict
+from toolguard.windows import EXACT, NOTHING, Used
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from toolguard.engine.compile import PolicySet
+    from toolguard.engine.limits import Asked, CompiledLimit
+    from toolguard.model import Decision, ToolCall
+    from toolguard.stores.state import State
+
+
+def limited(policies: PolicySet, decision: Decision, now: int, state: State) -> Decision:
+    """The decision with what its limits say. If the call may run it is counted, in all of them; otherwise in none."""
+    asked = _asked(policies, decision.call, now, state)
+    if policies.reads_limits:
+        decision = _decided_anew(policies, decision)
+    made = judged(decision, asked)
+    return _counted(made, asked, now, state) if made.allowed else _stood(made, asked, now)
+
+
+def approved(policies: PolicySet, decision: Decision, now: int, state: State) -> Decision:
+    """An escalated decision that a person has approved, as its limits stand now.
+
+    The call is counted, also beyond what a limit escalates; where a limit denies it is not, and the decision is a denial.
+    """
+    asked = _asked(policies, decision.call, now, state)
+    hits = [hit for each in asked if (hit := each.hit()) is not None and hit.mode != "shadow" and hit.effect == Verdict.DENY]
+    if hits:
+        return _stood(replace(decision, verdict=Verdict.DENY, hits=tuple(hits), cause=""), asked, now)
+    return _counted(decision, asked, now, state)
+
+
+def corrected(
+    policies: PolicySet, decision: Decision, spent: Mapping[str, Any], now: int, state: State
+) -> list[dict[str, Any]]:
+    """Put what a tool says it has really used, by limit, in the place of what was reserved; what was done, for the record.
+
+    Raises:
+        ValueError: the call does not count in that limit, or this is no amount.
+    """
+    uses = {use.limit_id: use for use in decision.limits if use.counted}
+    limits = {limit.limit_id: limit for limit in policies.limits_for(decision.call)}
+    said = []
+    for limit_id, amount in spent.items():
+        use, limit = uses.get(limit_id), limits.get(limit_id)
+        if use is None or limit is None:
+            raise ValueError(f"the call does not count in a limit `{limit_id}`")
+        real = exact(amount)
+        if real < 0:
+            raise ValueError(f"what was used of `{limit_id}` cannot be negative")
+        before = used_of(state.get(use.counter))
+        less = EXACT.subtract(Decimal(use.amount), real)
+        stands = limit.window.at(before, now)
+        after = limit.window.take_back(stands, use.time, less) if less > 0 else limit.window.add(stands, now, -less)
+        state.put(use.counter, body_of(after))
+        said.append({"limit_id": limit_id, "reserved": use.amount, "used": plain(real), "after": plain(after.total)})
+    return said
+
+
+def used_of(body: bytes | None) -> Used:
+    """What a counter holds.
+
+    Raises:
+        StoreError: it is no counter.
+    """
+    if body is None:
+        return NOTHING
+    try:
+        content = json.loads(body)
+        return Used(tuple((int(time), Decimal(amount)) for time, amount in content["entries"]), int(content["latest"]))
+    except (ValueError, TypeError, KeyError, DecimalException):
+        raise StoreError("a counter of the ledger cannot be read") from None
+
+
+def body_of(used: Used) -> bytes:
+    """A counter as it is kept."""
+    return to_json({"latest": used.latest, "entries": [[time, str(amount)] for time, amount in used.entries]})
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How one counter stands now: of which limit, for whom, and how much of how much."""
+
+    limit_id: str
+    key: tuple[Any, ...]
+    used: str
+    max: str
+    window: str
+
+
+def standing(policies: PolicySet, state: Mapping[str, bytes], now: int) -> list[Standing]:
+    """Every counter of the limits in force that holds something."""
+    found = []
+    for limit in policies.every_limit():
+        begins = json.dumps(["limit", *limit.signature], ensure_ascii=False, separators=(",", ":"))[:-1] + ","
+        for name, body in state.items():
+            used = limit.window.at(used_of(body), now).total if name.startswith(begins) else None
+            if used:
+                key = tuple(json.loads(name)[-1])
+                found.append(Standing(limit.limit_id, key, plain(used), plain(limit.max), limit.written))
+    return found
+
+
+def _asked(policies: PolicySet, call: ToolCall, now: int, state: State) -> list[Asked]:
+    limits: Sequence[CompiledLimit] = policies.limits_for(call)
+    asked = list(ask(limits, call, now, lambda name: used_of(state.get(name))))
+    call.limits = {each.limit.limit_id: each.fields() for each in asked if each.unknown is None or each.name}
+    return asked
+
+
+def _decided_anew(policies: PolicySet, decision: Decision) -> Decision:
+    """With rules that ask how limits stand; what a halt made of the decision stays."""
+    fresh = decide(policies, decision.call)
+    least = decision.verdict if decision.cause else Verdict.ALLOW
+    return replace(decision, verdict=max(fresh.verdict, least), hits=fresh.hits, shadow_hits=fresh.shadow_hits)
+
+
+def _counted(decision: Decision, asked: Sequence[Asked], now: int, state: State) -> Decision:
+    for each in asked:
+        if each.unknown is None:
+            state.put(each.name, body_of(each.limit.window.add(each.before, now, each.amount)))
+    return replace(decision, limits=tuple(each.use(counted=each.unknown is None, time=now) for each in asked))
+
+
+def _stood(decision: Decision, asked: Sequence[Asked], now: int) -> Decision:
+    return replace(decision, limits=tuple(each.use(counted=False, time=now) for each in asked))

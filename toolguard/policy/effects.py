@@ -1,0 +1,45 @@
+"""What a rule or a limit says when it counts: where people wrote it down, what to answer, and whom to ask."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from toolguard.policy.strict import Name, Strict
+
+
+class Citation(Strict):
+    """Where people wrote this rule down."""
+
+    document_id: Name | None = None
+    """The document, as your organisation names it."""
+    document_title: str | None = None
+    """Its title, for people."""
+    section: str | None = None
+    """The section in it."""
+    page: int | None = None
+    """The page in it."""
+    line: int | None = None
+    """The line in it."""
+    excerpt: str | None = None
+    """The sentence the rule carries out, word for word."""
+
+    @model_validator(mode="after")
+    def _says_where(self) -> Self:
+        if not (self.document_id or self.document_title or self.excerpt):
+            raise ValueError("a citation has to name a document (`document_id`) or quote it (`excerpt`)")
+        return self
+
+
+class EffectConfig(Strict):
+    """What to say and whom to ask when the rule fires."""
+
+    severity: Literal["low", "medium", "high", "critical"] | None = None
+    """How bad it would have been; a label."""
+    suggested_response: str | None = None
+    """What the agent is told to do instead."""
+    escalate_to: str | None = None
+    """The role that should answer an escalated call: recorded, and told to the approver, who has to check it."""
+    timeout_minutes: Annotated[int, Field(gt=0, le=60 * 24 * 30)] | None = None
+    """How long an escalated call may wait for an answer: recorded, and told to the approver, who has to keep to it."""
