@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from decimal import Decimal, DecimalException
 from typing import TYPE_CHECKING, Any
 
-from toolguard.canonical import to_json
 from toolguard.engine.decide import decide
 from toolguard.engine.limits import ask, exact, judged, plain
 from toolguard.errors import StoreError
@@ -81,14 +80,16 @@ def used_of(body: bytes | None) -> Used:
         return NOTHING
     try:
         content = json.loads(body)
-        return Used(tuple((int(time), Decimal(amount)) for time, amount in content["entries"]), int(content["latest"]))
+        entries = tuple((int(time), str(amount)) for time, amount in content["entries"])
+        return Used(entries, Decimal(content["total"]), int(content["latest"]))
     except (ValueError, TypeError, KeyError, DecimalException):
         raise StoreError("a counter of the ledger cannot be read") from None
 
 
 def body_of(used: Used) -> bytes:
     """A counter as it is kept."""
-    return to_json({"latest": used.latest, "entries": [[time, str(amount)] for time, amount in used.entries]})
+    content = {"latest": used.latest, "total": str(used.total), "entries": used.entries}
+    return json.dumps(content, separators=(",", ":")).encode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ window stays at the latest time it has seen, so that setting a clock back frees 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_DOWN, Context, Decimal, Inexact, InvalidOperation, Overflow
@@ -32,21 +33,37 @@ ZERO = Decimal(0)
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """What was used in a window: single uses as (time, amount), oldest first, and the latest time that was seen.
+    """What was used in a window: single uses as (time, amount as text), oldest first, their sum, and the latest time seen.
 
     A calendar window and a lifetime need one entry: the beginning of the period, and the sum.
     """
 
-    entries: tuple[tuple[int, Decimal], ...] = ()
+    entries: tuple[tuple[int, str], ...] = ()
+    total: Decimal = ZERO
     latest: int = 0
 
-    @property
-    def total(self) -> Decimal:
-        """All of it."""
-        total = ZERO
-        for _, amount in self.entries:
-            total = EXACT.add(total, amount)
-        return total
+    def since(self, begin: int, now: int) -> Used:
+        """Without what lies before `begin`."""
+        gone = bisect_left(self.entries, begin, key=_time)
+        if gone == len(self.entries):
+            return Used(latest=now)
+        total = self.total
+        for _, amount in self.entries[:gone]:
+            total = EXACT.subtract(total, Decimal(amount))
+        return Used(self.entries[gone:], total, now)
+
+    def with_less(self, place: int | None, less: Decimal) -> Used:
+        """With less in the entry at that place, and never below zero: nobody else's use is freed."""
+        if place is None:
+            return self
+        time, amount = self.entries[place]
+        taken = min(Decimal(amount), less)
+        left = (time, str(EXACT.subtract(Decimal(amount), taken)))
+        return Used((*self.entries[:place], left, *self.entries[place + 1 :]), EXACT.subtract(self.total, taken), self.latest)
+
+
+def _time(entry: tuple[int, str]) -> int:
+    return entry[0]
 
 
 NOTHING = Used()
@@ -68,15 +85,6 @@ class Window(Protocol):
         """When nothing of it counts any more; None for never."""
 
 
-def _without(used: Used, place: int | None, less: Decimal) -> Used:
-    """With less in the entry at that place, and never below zero: nobody else's use is freed."""
-    if place is None:
-        return used
-    time, amount = used.entries[place]
-    left = (time, max(ZERO, EXACT.subtract(amount, less)))
-    return replace(used, entries=(*used.entries[:place], left, *used.entries[place + 1 :]))
-
-
 @dataclass(frozen=True, slots=True)
 class Sliding:
     """The last `length` nanoseconds."""
@@ -86,29 +94,31 @@ class Sliding:
     def at(self, used: Used, now: int) -> Used:
         """See `Window`."""
         now = max(now, used.latest)
-        return Used(tuple(each for each in used.entries if each[0] > now - self.length), now)
+        return used.since(now - self.length + 1, now)
 
     def add(self, used: Used, now: int, amount: Decimal) -> Used:
         """See `Window`. Beyond MAX_ENTRIES, neighbours are put together at the later one's time, never at an earlier one."""
         used = self.at(used, now)
-        entries = [*used.entries, (used.latest, amount)] if amount else list(used.entries)
+        if not amount:
+            return used
+        entries = (*used.entries, (used.latest, str(amount)))
         if len(entries) > MAX_ENTRIES:
             entries = self._together(entries)
-        return Used(tuple(entries), used.latest)
+        return Used(entries, EXACT.add(used.total, amount), used.latest)
 
-    def _together(self, entries: list[tuple[int, Decimal]]) -> list[tuple[int, Decimal]]:
-        part, made = max(1, self.length // PARTS), list[tuple[int, Decimal]]()
+    def _together(self, entries: tuple[tuple[int, str], ...]) -> tuple[tuple[int, str], ...]:
+        part, made = max(1, self.length // PARTS), list[tuple[int, str]]()
         for time, amount in entries:
             if made and made[-1][0] // part == time // part:
-                made[-1] = (time, EXACT.add(made[-1][1], amount))
+                made[-1] = (time, str(EXACT.add(Decimal(made[-1][1]), Decimal(amount))))
             else:
                 made.append((time, amount))
-        return made
+        return tuple(made)
 
     def take_back(self, used: Used, time: int, less: Decimal) -> Used:
         """See `Window`."""
         place = next((place for place, each in enumerate(used.entries) if each[0] >= time), None)
-        return _without(used, place, less)
+        return used.with_less(place, less)
 
     def frees(self, used: Used) -> int | None:
         """See `Window`."""
@@ -125,17 +135,17 @@ class Calendar:
     def at(self, used: Used, now: int) -> Used:
         """See `Window`."""
         now = max(now, used.latest)
-        begins = self._begins(now)
-        return Used(tuple(each for each in used.entries if each[0] >= begins), now)
+        return used.since(self._begins(now), now)
 
     def add(self, used: Used, now: int, amount: Decimal) -> Used:
         """See `Window`."""
         used = self.at(used, now)
-        return Used(((self._begins(used.latest), EXACT.add(used.total, amount)),), used.latest)
+        total = EXACT.add(used.total, amount)
+        return Used(((self._begins(used.latest), str(total)),), total, used.latest)
 
     def take_back(self, used: Used, time: int, less: Decimal) -> Used:
         """See `Window`."""
-        return _without(used, 0 if used.entries and self._begins(time) == used.entries[0][0] else None, less)
+        return used.with_less(0 if used.entries and self._begins(time) == used.entries[0][0] else None, less)
 
     def frees(self, used: Used) -> int | None:
         """See `Window`."""
@@ -184,11 +194,12 @@ class Lifetime:
 
     def add(self, used: Used, now: int, amount: Decimal) -> Used:
         """See `Window`."""
-        return Used(((0, EXACT.add(used.total, amount)),), max(now, used.latest))
+        total = EXACT.add(used.total, amount)
+        return Used(((0, str(total)),), total, max(now, used.latest))
 
     def take_back(self, used: Used, time: int, less: Decimal) -> Used:  # noqa: ARG002 - every time is in it
         """See `Window`."""
-        return _without(used, 0 if used.entries else None, less)
+        return used.with_less(0 if used.entries else None, less)
 
     def frees(self, used: Used) -> int | None:
         """See `Window`."""
