@@ -52,10 +52,8 @@ def deciding(pace, guard, plain, what, at_most):
         guard.evaluate(TOOL, {"amount": 1})
     figures = synced(pace, *(lambda each=each: each.evaluate(TOOL, {"amount": ALLOWED}) for each in (guard, plain)))
     checks = [
-        agree(
-            f"amount {ALLOWED}", "allow", *(each.evaluate(TOOL, {"amount": ALLOWED}).verdict.word for each in (guard, plain))
-        ),
-        agree(f"amount {PLENTY}", "deny", *(each.evaluate(TOOL, {"amount": PLENTY}).verdict.word for each in (guard, plain))),
+        agree(f"amount {amount}", said, *(each.evaluate(TOOL, {"amount": amount}).verdict.word for each in (guard, plain)))
+        for amount, said in ((ALLOWED, "allow"), (PLENTY, "deny"))
     ]
     return row(what, figures, checks, at_most=at_most)
 
@@ -79,7 +77,7 @@ def waiting(path, most):
             thread.start()
         for thread in threads:
             thread.join()
-    checks = [agree("let through", most, sum(allowed for _, allowed in waits)), agree("chain", True, verify(path).intact)]
+    checks = [agree("let through", most, sum(allowed for _, allowed in waits)), agree("chain", None, verify(path).finding)]
     longest, mean = max(waits)[0], sum(wait for wait, _ in waits) / len(waits)
     note = f"longest wait {longest * 1e3:.1f} ms, overspent 0"
     return row("16 threads use up one budget: longest wait / mean", [(longest, mean)], checks, note=note)

@@ -1,4 +1,4 @@
-"""Processes with threads that hammer one limit and are killed at random: what was let through is never more than there may be."""
+"""Processes with threads that hammer one limit and are killed at random: never more is let through than there may be."""
 
 import os
 import random
