@@ -42,6 +42,7 @@ MODELS = {
     "Not": "`not`",
     "Limit": "An item of `limits`",
     "Threshold": "An item of `thresholds`",
+    "Trip": "`halt` of a limit",
     "SourceDocument": "An item of `source_documents`",
     "HttpClassify": "The reference's node for URLs",
     "HttpNode": "`http_classify`",

@@ -35,7 +35,7 @@ def running(tmp_path):
         yield guard
 
 
-LEVELS = {"warn": "flag", "quarantine": "escalate", "block": "deny", "halt": "deny"}
+LEVELS = {"warn": "flag", "throttle": "flag", "quarantine": "escalate", "block": "deny", "halt": "deny"}
 COVERED = {
     "global": [{}],
     "org:acme": [{}],

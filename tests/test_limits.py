@@ -472,3 +472,120 @@ def test_counters_go_on_behind_an_archive(counted, tmp_path):
     with sqlite3.connect(counted) as database:
         database.execute("DELETE FROM state")
     assert not verify(counted).intact
+
+
+def test_a_rate_of_the_guard_itself(make):
+    clock = Clock()
+    allowing = {
+        "policy_id": "p",
+        "rules": [{"rule_id": "r", "effect": "allow", "conditions": {"field": "a", "operator": "exists"}}],
+    }
+    guard = make(allowing, rate="3/1m", now=clock)
+    words = [guard.evaluate(tool, {}, agent_id="bot").verdict.word for tool in ("x", "y", "x", "z")]
+    assert words == ["allow", "allow", "allow", "deny"]
+    assert guard.evaluate("x", {}, agent_id="other").allowed
+    assert "limit `rate`: 3 of 3 used (1m), and 1 more would exceed it" in guard.evaluate("x", {}, agent_id="bot").reason
+    clock.now += 60 * 10**9
+    assert guard.evaluate("x", {}, agent_id="bot").allowed
+
+
+def test_a_rate_covers_no_tool(make):
+    guard = make((), rate="3/1m")
+    assert guard.evaluate("x", {}).reason.startswith("no policy is loaded")
+
+
+@pytest.mark.parametrize("rate", ["", "60", "x/1m", "-1/1m", "1.5/1m", "60/", "60/1w", "60 / 1m"])
+def test_what_is_no_rate(rate):
+    with pytest.raises(ValueError, match=r"is no (rate|window)"):
+        Guard((), ledger=":memory:", rate=rate)
+
+
+# -- denials, and halts that limits put in force -----------------------------------------------------------------------
+
+SOME = {"rule_id": "r", "effect": "deny", "conditions": {"field": "amount", "operator": "gt", "value": 50}}
+
+
+def denials(**others):
+    return limit("denials", counts="denials", sum=None, max=3, window="1h", per=["agent_id"], **others)
+
+
+def test_after_so_many_denials_everything_is_denied_until_the_window_has_passed(make):
+    clock = Clock()
+    guard = make(policies([denials()], [SOME]), now=clock)
+    assert spent(guard, 99, 1, 99, 1, 99, agent_id="bot") == ["deny", "allow", "deny", "allow", "deny"]
+    decision = guard.evaluate("pay", {"amount": 1}, agent_id="bot")
+    assert decision.reason == "limit `denials`: 3 of 3 denials (1h)"
+    assert spent(guard, 1, agent_id="other") == ["allow"]
+    clock.now += HOUR - 1
+    assert spent(guard, 1, 1, 1, agent_id="bot") == ["deny"] * 3
+    clock.now += 1
+    assert spent(guard, 1, agent_id="bot") == ["allow"], "what it denied itself does not keep it up"
+
+
+def test_denials_of_a_limit_count_as_well(make):
+    guard = make(policies([limit(max=10), denials()]))
+    assert spent(guard, 11, 12, 13, 1) == ["deny"] * 4
+    assert "denials" in guard.evaluate("pay", {"amount": 1}).reason
+
+
+@pytest.mark.parametrize(
+    ("scope", "halted"),
+    [
+        ("agent", "agent:bot"),
+        ("session", "session:s"),
+        ("org", "tool:pay"),
+        ("tool", "tool:pay"),
+        ("global", "global"),
+    ],
+)
+def test_too_many_denials_halt(make, scope, halted):
+    guard = make(policies([denials(halt={"level": "halt", "scope": scope})], [SOME]))
+    who = {"agent_id": "bot", "session_id": "s"}
+    assert spent(guard, 99, 99, **who) == ["deny", "deny"]
+    assert guard.halts() == ()
+    assert spent(guard, 99, **who) == ["deny"]
+    (halt,) = guard.halts()
+    assert (halt.scope, halt.level, halt.by) == (halted, "halt", "limit `denials`")
+    assert halt.reason == "limit `denials`: 3 of 3 (1h)"
+    assert guard.evaluate("pay", {"amount": 1}, **who).halted
+    guard.resume(halted, reason="looked into", by="ops")
+    assert not guard.evaluate("pay", {"amount": 1}, **who).halted
+
+
+def test_a_limit_that_is_exceeded_puts_the_agent_in_quarantine_once(make):
+    guard = make(policies([limit(per=["agent_id"], halt={"level": "quarantine"})]))
+    assert spent(guard, 100, agent_id="bot") == ["allow"]
+    assert spent(guard, 1, 0, 5, agent_id="bot") == ["deny", "escalate", "deny"]
+    assert [(halt.scope, halt.level) for halt in guard.halts()] == [("agent:bot", "quarantine")]
+    assert kinds(guard).count("halt") == 1
+    assert spent(guard, 100, agent_id="other") == ["allow"]
+
+
+def test_a_weaker_halt_does_not_take_the_place_of_a_stricter_one(make):
+    guard = make(policies([limit(halt={"level": "warn", "scope": "tool"})]))
+    guard.halt("tool:pay", reason="x", by="ops", level="quarantine")
+    assert spent(guard, 101) == ["deny"]
+    assert [halt.level for halt in guard.halts()] == ["quarantine"]
+
+
+def test_a_shadow_limit_halts_nothing(make):
+    guard = make(policies([limit(halt={"level": "halt", "scope": "global"})], policy_id="s", mode="shadow"), unmatched="allow")
+    assert spent(guard, 101, 101) == ["allow", "allow"]
+    assert guard.halts() == ()
+
+
+def test_what_is_throttled_gets_six_calls_a_minute(make):
+    clock = Clock()
+    guard = make(policies([], [SOME]), now=clock)
+    guard.halt("agent:bot", reason="too fast", by="ops", level="throttle")
+    assert spent(guard, *[1] * 8, agent_id="bot") == ["flag"] * 6 + ["deny"] * 2
+    assert guard.evaluate("pay", {"amount": 1}, agent_id="bot").reason.startswith("limit `throttle`: 6 of 6 used (1m)")
+    assert spent(guard, 1, agent_id="other") == ["allow"]
+    clock.now += 60 * 10**9
+    assert spent(guard, 1, agent_id="bot") == ["flag"]
+    guard.resume("agent:bot", reason="x", by="ops")
+    assert spent(guard, *[1] * 8, agent_id="bot") == ["allow"] * 8
+
+
+def kinds(guard):
+    return [record.content["kind"] for record in guard.store.scan()]

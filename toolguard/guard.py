@@ -23,7 +23,7 @@ from toolguard.audit.log import DURABILITIES, Log, captures_of
 from toolguard.engine.compile import PolicySet
 from toolguard.engine.decide import decide
 from toolguard.errors import MalformedCall, StoreError, ToolDenied, ToolHalted
-from toolguard.halt import GLOBAL, LEVELS, Halt, Halts, check_scope
+from toolguard.halt import GLOBAL, LEVELS, THROTTLE, Halt, Halts, check_scope, scope_of
 from toolguard.model import Decision, Identity, Outcome, ToolCall, Verdict
 from toolguard.policy.load import load_policies, pack_path, policy_files
 from toolguard.proposal import Who, harmless, identify, merged, plain_call
@@ -58,6 +58,7 @@ class Guard:
         ledger: the SQLite file of the record, created when it is not there; `":memory:"` keeps it in the process; or a store.
         unmatched: the verdict on a tool that no policy covers. Anything but "deny" is your explicit choice.
         enforce_shadow: treat shadow policies as enforced ones, as the reference's server does unless told otherwise.
+        rate: how many calls each agent may make, such as "60/1m", whatever the tools; all without an `agent_id` share one.
         durability: "durable", the record of an allowed call survives a power loss before its tool runs; "process", it survives
             the end of the process and may be lost with the power; "async", no call waits for its record, and up to 10,000 of
             the last ones are lost with the process. It is on record which.
@@ -72,7 +73,7 @@ class Guard:
         new_id: makes the id of a call that comes without one.
 
     Raises:
-        ValueError: `unmatched` is no verdict, or `durability` or `capture` none there is.
+        ValueError: `unmatched` is no verdict, `rate` no rate, or `durability` or `capture` none there is.
         PolicyError: a policy was refused; nothing was loaded.
         StoreError: the ledger cannot be opened.
         LedgerCorrupt: the ledger's chain does not hold.
@@ -86,6 +87,7 @@ class Guard:
         ledger: str | Path | Store = "toolguard.db",
         unmatched: str = "deny",
         enforce_shadow: bool = False,
+        rate: str | None = None,
         durability: str = "durable",
         capture: str | Mapping[str, str] = "digest",
         checkpoints: Checkpoints = Checkpoints(),  # noqa: B008 - frozen
@@ -96,7 +98,8 @@ class Guard:
     ) -> None:
         given = list(policies) if isinstance(policies, Iterator) else policies
         self._sources = [given, *([pack_path(pack)] if pack else [])]
-        self._compiled = partial(PolicySet, unmatched=Verdict.parse(unmatched, "unmatched"), enforce_shadow=enforce_shadow)
+        verdict = Verdict.parse(unmatched, "unmatched")
+        self._compiled = partial(PolicySet, unmatched=verdict, enforce_shadow=enforce_shadow, rate=rate)
         self.policies = self._compiled(load_policies(self._sources))
         if durability not in DURABILITIES:
             raise ValueError(f"`durability` cannot be `{durability}` (only {', '.join(DURABILITIES)})")
@@ -172,7 +175,11 @@ class Guard:
     def _unless_halted(self, decision: Decision) -> Decision:
         """The decision, made as restrictive as a halt wants it that covers the call."""
         halt = self._halts.over(decision.call)
-        if halt is None or halt.verdict < decision.verdict or (halt.verdict == decision.verdict < Verdict.DENY):
+        if halt is None:
+            return decision
+        if halt.level == THROTTLE:
+            decision = replace(decision, throttle=halt.scope)
+        if halt.verdict < decision.verdict or (halt.verdict == decision.verdict < Verdict.DENY):
             return decision
         return replace(decision, verdict=halt.verdict, cause=halt.cause, halted=halt.verdict == Verdict.DENY)
 
@@ -180,7 +187,8 @@ class Guard:
         """Stop everything, or an `org:NAME`, `agent:NAME`, `session:NAME` or `tool:NAME`, until somebody resumes it.
 
         It is on the disk when this returns, and every process that shares the ledger sees it in its next call. `level` is
-        "warn" (calls are flagged), "quarantine" (put before a person), "block" (denied) or "halt" (what runs is stopped, too).
+        "warn" (calls are flagged), "throttle" (six a minute), "quarantine" (put before a person), "block" (denied) or "halt"
+        (what runs is stopped, too).
 
         Raises:
             ValueError: there is no such scope or level.
@@ -345,12 +353,28 @@ class Guard:
         return replace(halted, record=None) if halted.halted else None
 
     def _told(self, decision: Decision) -> Decision:
+        if any(use.trips for use in decision.limits):
+            self._trip(decision)
         if self._on_decision is not None:
             try:
                 self._on_decision(decision)
             except Exception:
                 _logger.exception("`on_decision` failed")
         return decision
+
+    def _trip(self, decision: Decision) -> None:
+        """Put in force what exceeded limits call for, unless that or more is in force already."""
+        for use in decision.limits:
+            if use.trips is None:
+                continue
+            level, scope = use.trips[0], scope_of(use.trips[1], decision.call)
+            said = f"limit `{use.limit_id}`: {use.after} of {use.max} ({use.window})"
+            try:
+                kept = next((halt for halt in self._halts.in_force() if halt.scope == scope), None)
+                if kept is None or list(LEVELS).index(kept.level) < list(LEVELS).index(level):
+                    self.halt(scope, reason=said, by=f"limit `{use.limit_id}`", level=level)
+            except StoreError:
+                _logger.exception("%s could not be put in force over %s", level, scope)
 
 
 def _end(ref: weakref.ref[Guard], process: int) -> None:

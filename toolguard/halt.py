@@ -16,11 +16,27 @@ if TYPE_CHECKING:
     from toolguard.stores.base import Store
 
 GLOBAL = "global"
+THROTTLE = "throttle"
 KINDS = ("org", "agent", "session", "tool")
 
 
 # level -> the least that a call which it covers gets
-LEVELS = {"warn": Verdict.FLAG, "quarantine": Verdict.ESCALATE, "block": Verdict.DENY, "halt": Verdict.DENY}
+LEVELS = {
+    "warn": Verdict.FLAG,
+    THROTTLE: Verdict.FLAG,
+    "quarantine": Verdict.ESCALATE,
+    "block": Verdict.DENY,
+    "halt": Verdict.DENY,
+}
+
+
+_WORDS = {
+    "warn": "under watch",
+    THROTTLE: "slowed down",
+    "quarantine": "in quarantine",
+    "block": "blocked",
+    "halt": "halted",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +44,8 @@ class Halt:
     """Something that is stopped until a person resumes it.
 
     `scope` is `global`, or `org:NAME`, `agent:NAME`, `session:NAME`, `tool:NAME`; `time` is nanoseconds since 1970. `level`:
-    `warn` flags the calls it covers, `quarantine` puts them before a person, `block` denies them, `halt` also stops what runs.
+    `warn` flags the calls it covers, `throttle` lets six a minute through, `quarantine` puts them before a person, `block`
+    denies them, `halt` also stops what runs.
     """
 
     scope: str
@@ -45,7 +62,7 @@ class Halt:
     @property
     def cause(self) -> str:
         """Why a call got that, in words that the agent may see."""
-        what = {"warn": "under watch", "quarantine": "in quarantine", "block": "blocked", "halt": "halted"}[self.level]
+        what = _WORDS[self.level]
         kind, _, name = self.scope.partition(":")
         return f"{f'{kind} `{name}`' if name else 'everything'} is {what}: {self.reason}"
 
@@ -119,6 +136,14 @@ class Halts:
             StoreError: they cannot be read.
         """
         return next((halt for halt in self.in_force() if halt.covers(call)), None)
+
+
+def scope_of(kind: str, call: ToolCall) -> str:
+    """The scope of a halt that a limit puts in force over the kind of caller that a call comes from."""
+    name = call.tool if kind == "tool" else getattr(call, f"{kind}_id", None)
+    if kind == GLOBAL:
+        return GLOBAL
+    return f"{kind}:{name}" if name and name == name.strip() else f"tool:{call.tool}"
 
 
 def ordered(kept: Mapping[str, bytes]) -> tuple[Halt, ...]:

@@ -8,7 +8,7 @@ from decimal import Decimal, DecimalException
 from typing import TYPE_CHECKING, Any
 
 from toolguard.engine.decide import decide
-from toolguard.engine.limits import ask, exact, judged, plain
+from toolguard.engine.limits import ask, exact, judged, plain, throttle
 from toolguard.errors import StoreError
 from toolguard.model import Verdict
 from toolguard.windows import EXACT, NOTHING, Used
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from toolguard.engine.compile import PolicySet
-    from toolguard.engine.limits import Asked, CompiledLimit
-    from toolguard.model import Decision, ToolCall
+    from toolguard.engine.limits import Asked
+    from toolguard.model import Decision
     from toolguard.stores.state import State
 
 
 def limited(policies: PolicySet, decision: Decision, now: int, state: State) -> Decision:
     """The decision with what its limits say. If the call may run it is counted, in all of them; otherwise in none."""
-    asked = _asked(policies, decision.call, now, state)
+    asked = _asked(policies, decision, now, state)
     if policies.reads_limits:
         decision = _decided_anew(policies, decision)
     made = judged(decision, asked)
-    return _counted(made, asked, now, state) if made.allowed else _stood(made, asked, now)
+    return _counted(made, asked, now, state)
 
 
 def approved(policies: PolicySet, decision: Decision, now: int, state: State) -> Decision:
@@ -36,11 +36,11 @@ def approved(policies: PolicySet, decision: Decision, now: int, state: State) ->
 
     The call is counted, also beyond what a limit escalates; where a limit denies it is not, and the decision is a denial.
     """
-    asked = _asked(policies, decision.call, now, state)
+    asked = _asked(policies, decision, now, state)
     hits = [hit for each in asked if (hit := each.hit()) is not None and hit.mode != "shadow" and hit.effect == Verdict.DENY]
     if hits:
-        return _stood(replace(decision, verdict=Verdict.DENY, hits=tuple(hits), cause=""), asked, now)
-    return _counted(decision, asked, now, state)
+        return _counted(replace(decision, verdict=Verdict.DENY, hits=tuple(hits), cause=""), asked, now, state)
+    return _counted(decision, asked, now, state, approved=True)
 
 
 def corrected(
@@ -116,8 +116,9 @@ def standing(policies: PolicySet, state: Mapping[str, bytes], now: int) -> list[
     return found
 
 
-def _asked(policies: PolicySet, call: ToolCall, now: int, state: State) -> list[Asked]:
-    limits: Sequence[CompiledLimit] = policies.limits_for(call)
+def _asked(policies: PolicySet, decision: Decision, now: int, state: State) -> list[Asked]:
+    call = decision.call
+    limits = [*policies.limits_for(call), *([throttle(decision.throttle)] if decision.throttle else [])]
     asked = list(ask(limits, call, now, lambda name: used_of(state.get(name))))
     call.limits = {each.limit.limit_id: each.fields() for each in asked if each.unknown is None or each.name}
     return asked
@@ -130,12 +131,21 @@ def _decided_anew(policies: PolicySet, decision: Decision) -> Decision:
     return replace(decision, verdict=max(fresh.verdict, least), hits=fresh.hits, shadow_hits=fresh.shadow_hits)
 
 
-def _counted(decision: Decision, asked: Sequence[Asked], now: int, state: State) -> Decision:
+def _counted(decision: Decision, asked: Sequence[Asked], now: int, state: State, *, approved: bool = False) -> Decision:
+    """Count the call where it counts: as one that may run, or as one that was denied."""
+    runs, denied = decision.allowed or approved, _is_denied(decision, asked)
+    uses = []
     for each in asked:
-        if each.unknown is None:
+        counts = each.unknown is None and (denied if each.limit.denials else runs)
+        if counts:
             state.put(each.name, body_of(each.limit.window.add(each.before, now, each.amount)))
-    return replace(decision, limits=tuple(each.use(counted=each.unknown is None, time=now) for each in asked))
+        uses.append(each.use(counted=counts, time=now))
+    return replace(decision, limits=tuple(uses))
 
 
-def _stood(decision: Decision, asked: Sequence[Asked], now: int) -> Decision:
-    return replace(decision, limits=tuple(each.use(counted=False, time=now) for each in asked))
+def _is_denied(decision: Decision, asked: Sequence[Asked]) -> bool:
+    """Whether something else than a limit of denials denies the call: their own denials would keep them exceeded for good."""
+    of_denials = {each.limit.limit_id for each in asked if each.limit.denials}
+    return decision.verdict == Verdict.DENY and any(
+        hit.effect == Verdict.DENY and not (hit.limit and hit.rule_id in of_denials) for hit in decision.hits
+    )

@@ -135,6 +135,7 @@ class LimitUse:
     """What one call has to do with one limit: it adds `amount` to what was used by `key` `before`, if it is `counted`.
 
     Numbers are texts without an exponent; `time` is nanoseconds since 1970, `counter` the name of what counts in the ledger.
+    `trips` is the level and the kind of scope of the halt that it calls for.
     """
 
     limit_id: str
@@ -148,6 +149,7 @@ class LimitUse:
     time: int
     counted: bool
     counter: str
+    trips: tuple[str, str] | None = None
 
     def __str__(self) -> str:
         """In one line."""
@@ -181,7 +183,7 @@ class Decision:
     `hits` are the rules that fired and count, most restrictive first; `shadow_hits` are recorded and change nothing.
     `cause` is set where something other than a rule decided (no policy, a malformed call, a ledger that cannot be written).
     `record` is this decision in the ledger, None while it is not there. `policies` are those it was made with. `halted` says
-    that a halt denies it. `limits` is what the call has to do with limits.
+    that a halt denies it. `limits` is what the call has to do with limits; `throttle` the scope of a halt that slows it down.
     """
 
     call: ToolCall
@@ -195,6 +197,7 @@ class Decision:
     record: Record | None = None
     halted: bool = False
     limits: tuple[LimitUse, ...] = ()
+    throttle: str | None = None
 
     def __getstate__(self) -> tuple[None, dict[str, Any]]:
         """A copy in another process has everything but the policies, and so cannot be explained there."""

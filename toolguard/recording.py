@@ -110,6 +110,6 @@ class Recording:
 def counting(decision: Decision) -> bool:
     """Whether the call counts in limits; one that is denied whatever they say does not."""
     policies = decision.policies
-    if policies is None or not policies.limited or (decision.cause and decision.verdict == Verdict.DENY):
+    if policies is None or (decision.cause and decision.verdict == Verdict.DENY):
         return False
-    return bool(policies.limits_for(decision.call))
+    return decision.throttle is not None or (policies.limited and bool(policies.limits_for(decision.call)))

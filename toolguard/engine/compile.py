@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from toolguard.canonical import digest, encode
 from toolguard.engine.conditions import bindings_of, condition
 from toolguard.engine.explain import trace
-from toolguard.engine.limits import CompiledLimit, compile_limit
+from toolguard.engine.limits import CompiledLimit, compile_limit, rate_of
 from toolguard.model import CAPTURES, Citation, Explanation, RuleHit, RuleTrace, Verdict
 from toolguard.policy.document import DEFAULT_PRIORITY, Leaf, parts
 
@@ -67,7 +67,7 @@ class Plan:
         ordered = sorted(parts, key=lambda part: part.order)
         rules = tuple(part for part in ordered if isinstance(part, CompiledRule))
         limits = tuple(part for part in ordered if isinstance(part, CompiledLimit))
-        covered = any(part.hit.mode == "enforcement" for part in ordered)
+        covered = any(part.hit.mode == "enforcement" and getattr(part, "covers", True) for part in ordered)
         shadowed = any(rule.hit.mode == "shadow" for rule in rules)
         captures = [part.capture for part in ordered if part.capture and part.hit.mode == "enforcement"]
         return cls(rules, limits, covered, shadowed, min(captures, key=CAPTURES.index) if captures else None)
@@ -77,24 +77,34 @@ class PolicySet:
     """Compiled policies and their digest. Only approved policies are in it, and only enforced ones cover a tool."""
 
     def __init__(
-        self, policies: Iterable[Policy] = (), unmatched: Verdict = Verdict.DENY, *, enforce_shadow: bool = False
+        self,
+        policies: Iterable[Policy] = (),
+        unmatched: Verdict = Verdict.DENY,
+        *,
+        enforce_shadow: bool = False,
+        rate: str | None = None,
     ) -> None:
-        """Compile. `unmatched` is the verdict on a tool that no policy covers; shadow policies can be taken as enforced."""
+        """Compile. `unmatched` is the verdict on a tool that no policy covers; shadow policies can be taken as enforced.
+
+        `rate`, such as `60/1m`, is how many calls each agent may make, whatever the tools.
+        """
         as_enforced = {"mode": "enforcement"} if enforce_shadow else {}
         given = tuple(policy.model_copy(update=as_enforced) for policy in policies)
         self.policies = tuple(policy for policy in given if policy.status == "approved")
         self.unmatched = unmatched
         self.left_out = len(given) - len(self.policies)
+        self._rate = rate_of(rate) if rate is not None else None
         self.revision = revision_of(self.document)
         self._by_tool: dict[str | None, list[CompiledRule | CompiledLimit]] = {}
         self._by_group: dict[str | None, list[CompiledRule | CompiledLimit]] = {}
         self._by_every: list[CompiledRule | CompiledLimit] = []
         self.plans: dict[str | None, dict[str | None, Plan]] = {}
-        self.limited = any(policy.limits for policy in self.policies)
+        self.limited = rate is not None or any(policy.limits for policy in self.policies)
         self.reads_limits = self.limited and any(
             leaf.field.startswith("limits.") for policy in self.policies for leaf in _leaves(policy)
         )
         self._capturing = any(policy.capture for policy in self.policies)
+        self._by_every += [self._rate[1]] if self._rate else []
         for policy in self.policies:
             self._index(policy)
 
@@ -102,7 +112,8 @@ class PolicySet:
     def document(self) -> dict[str, Any]:
         """All that decides, as plain data: what the revision is the digest of."""
         documents = sorted((policy.canonical() for policy in self.policies), key=lambda p: str(p["policy_id"]))
-        return {"policies": documents, "unmatched": self.unmatched.word}
+        rate = {"rate": self._rate[0].model_dump(mode="json")} if self._rate else {}
+        return {"policies": documents, "unmatched": self.unmatched.word, **rate}
 
     def _index(self, policy: Policy) -> None:
         facts = bindings_of(policy)
@@ -137,7 +148,8 @@ class PolicySet:
 
     def every_limit(self) -> tuple[CompiledLimit, ...]:
         """All limits there are."""
-        return tuple(compile_limit(policy, limit) for policy in self.policies for limit in policy.limits)
+        given = tuple(compile_limit(policy, limit) for policy in self.policies for limit in policy.limits)
+        return (*given, self._rate[1]) if self._rate else given
 
     def capture_of(self, call: ToolCall) -> str | None:
         """How much of the call's parameters the policies let the ledger keep; None if they do not say."""

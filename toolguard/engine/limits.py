@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, replace
 from datetime import UTC
 from decimal import Decimal, DecimalException
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -14,18 +15,19 @@ from toolguard.engine.facts import NO_FACTS, getter
 from toolguard.errors import Indeterminate, Missing
 from toolguard.model import Citation, LimitUse, RuleHit, Verdict
 from toolguard.operators import number
-from toolguard.policy.document import DEFAULT_PRIORITY
+from toolguard.policy.document import DEFAULT_PRIORITY, Policy
 from toolguard.policy.fields import parse_field
+from toolguard.policy.limits import Limit
 from toolguard.windows import EXACT, NOTHING, ZERO, Used, Window, window_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from toolguard.model import Decision, ToolCall
-    from toolguard.policy.document import Policy
-    from toolguard.policy.limits import Limit
 
 ONE = Decimal(1)
+GUARD = "guard"  # in the place of a policy's id, for what the guard itself was given
+THROTTLED = 6  # calls a minute of what is throttled
 MAX_DIGITS = 30  # before the point, and as many behind it: beyond, an amount is nobody's money
 
 
@@ -46,6 +48,9 @@ class CompiledLimit:
     agent_ids: tuple[str, ...] = ()
     org_ids: tuple[str, ...] = ()
     capture: str | None = None
+    covers: bool = True
+    denials: bool = False
+    trip: tuple[str, str] | None = None
 
     def concerns(self, call: ToolCall) -> bool:
         """Whether the policy's scope takes in this caller."""
@@ -86,7 +91,7 @@ def compile_limit(policy: Policy, limit: Limit) -> CompiledLimit:
         limit.window,
         Decimal(str(limit.max)),
         # Another window or sum is another counter, another `max` is not: a limit can be raised without forgetting.
-        (policy.policy_id, limit.limit_id, limit.sum, limit.window, limit.time_zone, list(limit.per)),
+        (policy.policy_id, limit.limit_id, limit.counts, limit.sum, limit.window, limit.time_zone, list(limit.per)),
         tuple(map(_key, limit.per)),
         _amount(limit.sum),
         tuple((Decimal(each.percent), Verdict[each.effect.upper()]) for each in limit.thresholds),
@@ -94,7 +99,31 @@ def compile_limit(policy: Policy, limit: Limit) -> CompiledLimit:
         policy.scope.agent_ids,
         policy.scope.org_ids,
         policy.capture,
+        denials=limit.counts == "denials",
+        trip=(limit.halt.level, limit.halt.scope) if limit.halt else None,
     )
+
+
+def rate_of(written: str) -> tuple[Limit, CompiledLimit]:
+    """The guard's own rate limit: `60/1m` calls of each agent. It covers no tool: what no policy covers stays so.
+
+    Raises:
+        ValueError: it is written in another way.
+    """
+    most, _, window = written.partition("/")
+    if not most.isdecimal():
+        raise ValueError(f"`{written}` is no rate: write a number of calls, `/`, and a window, as in `60/1m`")
+    window_of(window)
+    limit = Limit(limit_id="rate", per=("agent_id",), max=int(most), window=window)
+    return limit, replace(compile_limit(Policy(policy_id=GUARD, limits=(limit,)), limit), covers=False)
+
+
+@lru_cache(maxsize=1024)
+def throttle(scope: str) -> CompiledLimit:
+    """What a halt of the level `throttle` lets through of the calls it covers."""
+    limit = Limit(limit_id="throttle", max=THROTTLED, window="1m")
+    made = compile_limit(Policy(policy_id=GUARD, limits=(limit,)), limit)
+    return replace(made, covers=False, signature=(*made.signature, scope))
 
 
 def _key(text: str) -> Callable[[ToolCall], Any]:
@@ -175,6 +204,9 @@ class Asked:
         limit = self.limit
         if self.unknown is not None:
             return replace(limit.hit, indeterminate=str(self.unknown))
+        if limit.denials:
+            said = f"{plain(self.before.total)} of {plain(limit.max)} denials ({limit.written})"
+            return replace(limit.hit, detail=said) if self.before.total >= limit.max else None
         said = f"{plain(self.before.total)} of {plain(limit.max)} used ({limit.written}), and {plain(self.amount)} more"
         if self.after > limit.max:
             return replace(limit.hit, detail=f"{said} would exceed it")
@@ -186,7 +218,9 @@ class Asked:
         return replace(limit.hit, effect=effect, detail=f"{said} reach {share}% of it")
 
     def use(self, *, counted: bool, time: int) -> LimitUse:
-        """For the decision and its record."""
+        """For the decision and its record. It trips where it is exceeded now."""
+        stands = self.after if counted or not self.limit.denials else self.before.total
+        exceeded = stands >= self.limit.max if self.limit.denials else self.after > self.limit.max
         return LimitUse(
             limit_id=self.limit.limit_id,
             policy_id=self.limit.hit.policy_id,
@@ -199,6 +233,7 @@ class Asked:
             time=time,
             counted=counted,
             counter=self.name,
+            trips=self.limit.trip if exceeded and self.unknown is None and self.limit.hit.mode != "shadow" else None,
         )
 
 
@@ -210,7 +245,7 @@ def ask(limits: Iterable[CompiledLimit], call: ToolCall, now: int, used: Callabl
             asked.name, key = limit.counter(call)
             asked.key = tuple(key)
             asked.before = limit.window.at(used(asked.name), now)
-            asked.amount = limit.amount(call)
+            asked.amount = limit.amount(call)  # of a limit that counts denials, what one of them adds
             _ = asked.after  # a sum with too many digits cannot be told
         except Indeterminate as unknown:
             asked.unknown = unknown

@@ -269,9 +269,9 @@ class Policy(Strict):
         default_factory=dict, max_length=100
     )
     """Names for what a classifier says about a field: `target: {url: parameters.url}` makes `target.host` a field."""
-    limits: Annotated[tuple[Limit, ...], Field(default=(), strict=False, max_length=100)]
+    limits: tuple[Limit, ...] = Field(default=(), strict=False, max_length=100)
     """How much there may be of something in a window of time."""
-    rules: Annotated[tuple[Rule, ...], Field(default=(), strict=False)]
+    rules: tuple[Rule, ...] = Field(default=(), strict=False)
     """The rules; the most restrictive one that fires counts. Only a policy with `limits` may go without."""
     source_documents: tuple[SourceDocument, ...] = Field(default=(), strict=False)
     """The documents it was written from."""

@@ -61,6 +61,15 @@ def _bound(given: Any) -> int | float:
     return given
 
 
+class Trip(Strict):
+    """The halt that an exceeded limit puts in force, until a person lifts it."""
+
+    level: Literal["warn", "throttle", "quarantine", "block", "halt"]
+    """What happens to the calls it covers, as with `toolguard halt --level`."""
+    scope: Literal["agent", "session", "org", "tool", "global"] = "agent"
+    """What it covers: the agent, session or organisation of the call (where it has none, its tool), its tool, or everything."""
+
+
 class Limit(Strict):
     """A rate, a velocity or a budget: counts the calls that may run, or adds up a number of theirs."""
 
@@ -70,11 +79,13 @@ class Limit(Strict):
     """A name for people."""
     description: str | None = None
     """What it is for."""
-    per: Annotated[tuple[Annotated[str, AfterValidator(_key)], ...], Field(default=(), strict=False, max_length=8)]
+    per: tuple[Annotated[str, AfterValidator(_key)], ...] = Field(default=(), strict=False, max_length=8)
     """For each of what there is a count of its own: `agent_id`, `session_id`, `org_id`, `tool_name`, `tool_group`,
     `context.name`; all calls without such a value share one. Left out, there is one for all."""
     sum: Name | None = None
     """The number that is added up, such as `parameters.amount`; left out, calls are counted."""
+    counts: Literal["calls", "denials"] = "calls"
+    """`denials`: how often calls were denied, by rules or other limits; once that is `max`, further calls have the effect."""
     max: Annotated[Any, AfterValidator(_bound), WithJsonSchema({"type": "number", "minimum": 0})]
     """How much there may be."""
     window: Annotated[str, Field(json_schema_extra={"pattern": WRITTEN})]
@@ -83,8 +94,10 @@ class Limit(Strict):
     """Where the day, week or month is one: `Europe/Berlin`; UTC if left out."""
     effect: Literal["flag", "escalate", "deny"] = "deny"
     """What happens to a call that would exceed it."""
-    thresholds: Annotated[tuple[Threshold, ...], Field(default=(), strict=False, max_length=10)]
+    thresholds: tuple[Threshold, ...] = Field(default=(), strict=False, max_length=10)
     """What happens before."""
+    halt: Trip | None = None
+    """What is halted when it is exceeded."""
     effect_config: EffectConfig = EffectConfig()
     """What to say and whom to ask."""
     citation: Citation | None = None
@@ -122,4 +135,7 @@ class Limit(Strict):
     def _zone_goes_with_a_calendar(self) -> Self:
         if self.time_zone is not None and self.window not in CALENDAR:
             raise Refused(f"`time_zone` says nothing about the window `{self.window}`", ("time_zone",))
+        if self.counts == "denials" and (self.sum is not None or self.thresholds):
+            key = "sum" if self.sum is not None else "thresholds"
+            raise Refused(f"a limit that counts denials has no `{key}`", (key,))
         return self

@@ -9,7 +9,7 @@ from toolguard.canonical import kind_name
 from toolguard.errors import nearest
 from toolguard.policy.document import FORMS, DeepEvaluation, Leaf, Policy, Rule, Scope, SourceDocument
 from toolguard.policy.effects import Citation, EffectConfig
-from toolguard.policy.limits import Limit, Threshold
+from toolguard.policy.limits import Limit, Threshold, Trip
 from toolguard.policy.nodes import HttpNode, HttpRequirements
 from toolguard.policy.strict import STRUCTURE, Strict
 
@@ -22,6 +22,7 @@ _MODELS: dict[str, type[Strict]] = {
     "rules": Rule,
     "limits": Limit,
     "thresholds": Threshold,
+    "halt": Trip,
     "effect_config": EffectConfig,
     "citation": Citation,
     "source_documents": SourceDocument,
