@@ -43,6 +43,7 @@ MODELS = {
     "Limit": "An item of `limits`",
     "Threshold": "An item of `thresholds`",
     "Trip": "`halt` of a limit",
+    "Earlier": "An item of `requires` or `forbids_after`",
     "SourceDocument": "An item of `source_documents`",
     "HttpClassify": "The reference's node for URLs",
     "HttpNode": "`http_classify`",
@@ -129,6 +130,7 @@ EXAMPLES_OF = {
     "allow": ("allow rules",),
     "scope": ("key Policy.scope",),
     "limits": ("key Policy.limits",),
+    "earlier": ("key Rule.requires",),
     "shadow": ("key Policy.mode",),
     "skip": ("key Rule.on_indeterminate",),
 }
@@ -159,8 +161,13 @@ def _example(example: dict) -> Iterable[str]:
         if options:
             yield f"With `Guard(..., {options})`:\n"
         yield "| call | verdict | |\n|---|---|---|"
-        yield from (f"| {_call(call)} | {call['verdict']} | {call.get('note', '')} |" for call in example["calls"])
+        yield from (f"| {_call(call)} | {call['verdict']} | {_note(call)} |" for call in example["calls"])
     yield ""
+
+
+def _note(call: dict) -> str:
+    returned = f"it returns `{_plain(call['returns'])}`" if "returns" in call else ""
+    return "; ".join(filter(None, (call.get("note", ""), returned)))
 
 
 def _flow(condition: dict) -> str:

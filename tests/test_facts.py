@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolguard import Guard, PolicyError, Verdict
-from toolguard.policy.document import Leaf, parts
+from toolguard.policy.condition import Leaf, parts
 from toolguard.policy.load import dump_policy, load_policies
 
 TARGET = {"target": {"url": "parameters.url"}}

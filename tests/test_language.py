@@ -5,7 +5,7 @@ from conftest import agrees, answer, cases
 
 from toolguard import Guard
 from toolguard.classify.registry import CLASSIFIERS
-from toolguard.model import ToolCall
+from toolguard.model import Outcome, ToolCall
 from toolguard.operators import OPERATORS
 from toolguard.policy.fields import IDENTITY, ROOTS
 from toolguard.policy.nodes import NODES
@@ -46,9 +46,11 @@ def test_an_example(example, call):
 def test_an_example_of_calls_one_after_the_other(example):
     with Guard(example["policy"], ledger=":memory:") as guard:
         for call in example["calls"]:
-            given = {key: value for key, value in call.items() if key not in ("verdict", "note", "primary")}
+            given = {key: value for key, value in call.items() if key not in ("verdict", "note", "primary", "returns")}
             decision = guard.evaluate(**{"tool": "t", "params": {}, **given})
             assert decision.verdict.word == call["verdict"], decision.reason
+            if decision.allowed:
+                guard.settle(decision, Outcome("returned", 5, call.get("returns")))
             assert "primary" not in call or decision.primary.rule_id == call["primary"]
 
 

@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from strategies import RULES, numbered
 
 from toolguard.operators import OPERATORS
-from toolguard.policy import document, nodes
+from toolguard.policy import condition, document, earlier, effects, limits, nodes
 from toolguard.policy.schema import DIALECT, descriptions, schema
 from toolguard.policy.strict import Strict
 
 ROOT = Path(__file__).parent.parent
+MODULES = (condition, document, earlier, effects, limits, nodes)
 SCHEMA = schema()
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 SHIPPED = [*(ROOT / "toolguard" / "packs").glob("*.yaml"), *(ROOT / "examples").rglob("*.yaml")]
@@ -41,6 +42,9 @@ BEYOND_A_SCHEMA = {
     *("citation that cites nothing", "limit that is not there", "two limits with one id", "sum of an identity field"),
     *("sum of items", "sum of an unknown root", "sum of a limit", "per a parameter", "per a bare name", "per call"),
     *("per what the agent says of itself", "unknown time zone", "time zone of an hour", "unknown part of a limit"),
+    *("requires nothing in particular", "requires two things at once", "binds an identity field"),
+    *("where is about something else", "result outside of where", "forbids with uses", "forbids with an outcome"),
+    *("allow with a prerequisite",),
     *("max that is no number", "max without an end", "denials that are added up", "denials with thresholds"),
 }
 BAD = [case for case in cases("bad_policies") if re.match(r"policy_id: (p|5)\n", case["text"]) and case["name"] != "key twice"]
@@ -75,7 +79,7 @@ def test_what_is_refused_fails_unless_no_schema_could_tell(case):
 
 
 def test_every_key_has_a_description():
-    models = [each for module in (document, nodes) for each in vars(module).values() if isinstance(each, type)]
+    models = [each for module in MODULES for each in vars(module).values() if isinstance(each, type)]
     for model in (each for each in models if issubclass(each, Strict) and each is not Strict):
         for name in model.model_fields:
             assert len(descriptions()[model.__name__][name.removesuffix("_")]) >= 10, (model, name)

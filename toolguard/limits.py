@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal, DecimalException
 from typing import TYPE_CHECKING, Any
 
+from toolguard import history
 from toolguard.engine.decide import decide
 from toolguard.engine.limits import ask, exact, judged, plain, throttle
 from toolguard.errors import StoreError
@@ -24,10 +25,13 @@ if TYPE_CHECKING:
 
 def limited(policies: PolicySet, decision: Decision, now: int, state: State) -> Decision:
     """The decision with what its limits say. If the call may run it is counted, in all of them; otherwise in none."""
+    decision.call.answers = history.answers(policies, decision.call, now, state)
     asked = _asked(policies, decision, now, state)
-    if policies.reads_limits:
+    if policies.reads_state:
         decision = _decided_anew(policies, decision)
     made = judged(decision, asked)
+    if made.allowed:
+        history.runs(policies, decision.call, now, state)
     return _counted(made, asked, now, state)
 
 
@@ -40,6 +44,7 @@ def approved(policies: PolicySet, decision: Decision, now: int, state: State) ->
     hits = [hit for each in asked if (hit := each.hit()) is not None and hit.mode != "shadow" and hit.effect == Verdict.DENY]
     if hits:
         return _counted(replace(decision, verdict=Verdict.DENY, hits=tuple(hits), cause=""), asked, now, state)
+    history.runs(policies, decision.call, now, state)
     return _counted(decision, asked, now, state, approved=True)
 
 

@@ -12,7 +12,7 @@ from toolguard.text import printable, shown
 from toolguard.walk import ConditionTrace, drawn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
 CAPTURES = ("none", "digest", "redacted", "full")  # what a record may keep of parameters, from the least to the most
 FINAL = "This is final for these arguments: do not repeat the same call."
@@ -54,7 +54,8 @@ class Verdict(IntEnum):
 class ToolCall:
     """A call that a model proposes. `params` is the model's and never trusted; everything else is the host program's.
 
-    `limits` is how each limit stood before it, by its id: `used`, `remaining` and `ratio`; empty while nobody has looked.
+    `limits` is how each limit stood before it, by its id: `used`, `remaining` and `ratio`; `answers` is whether what rules ask
+    about has happened before it. Both are empty while nobody has looked.
     """
 
     tool: str
@@ -66,6 +67,7 @@ class ToolCall:
     context: Mapping[str, Any] = field(default_factory=dict)
     call_id: str = ""
     limits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False, compare=False)
+    answers: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def params_digest(self) -> str:
@@ -348,10 +350,8 @@ class Outcome:
 class Explains(Protocol):
     """Policies that can say how a decision of theirs came about, and how much of its call is to be kept."""
 
-    limited: bool
-
-    def limits_for(self, call: ToolCall) -> Sequence[Any]:
-        """The limits that the call counts in."""
+    def counts(self, call: ToolCall) -> bool:
+        """Whether the call is decided with what was before, or others may be decided with it."""
 
     def capture_of(self, call: ToolCall) -> str | None:
         """One of `CAPTURES`; None if they do not say."""

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
+from toolguard import history
 from toolguard.errors import StoreError, StoreFull
 from toolguard.limits import approved, corrected, limited
 from toolguard.model import Decision, Outcome, Verdict
 
 if TYPE_CHECKING:
-    from toolguard.audit.log import Correct, Log
+    from toolguard.audit.log import End, Log
     from toolguard.engine.compile import PolicySet
     from toolguard.model import Approval
     from toolguard.stores.state import State
@@ -51,8 +52,8 @@ class Recording:
     def outcome(self, decision: Decision, outcome: Outcome) -> None:
         """What became of an allowed call. The tool has run, so a failure here is logged and not raised."""
         try:
-            if outcome.spent:
-                self._log.spent(decision, outcome, self._correct(outcome))
+            if self._says_more(decision, outcome):
+                self._log.ended(decision, outcome, self._end(outcome))
             else:
                 self._log.outcome(decision, outcome)
         except Exception:
@@ -60,7 +61,7 @@ class Recording:
 
     async def outcome_async(self, decision: Decision, outcome: Outcome) -> None:
         """As `outcome`, without holding up the event loop."""
-        if outcome.spent:
+        if self._says_more(decision, outcome):
             import asyncio  # noqa: PLC0415 - a program without coroutines does not pay for it
 
             await asyncio.to_thread(self.outcome, decision, outcome)
@@ -85,8 +86,18 @@ class Recording:
     def _approve(self, decision: Decision, now: int, state: State) -> Decision:
         return approved(self._policies(decision), decision, now, state)
 
-    def _correct(self, outcome: Outcome) -> Correct:
-        return lambda decision, now, state: corrected(self._policies(decision), decision, outcome.spent, now, state)
+    def _says_more(self, decision: Decision, outcome: Outcome) -> bool:
+        """Whether a counter or a later call depends on what became of the call."""
+        return bool(outcome.spent or (decision.policies and self._policies(decision).earlier_of(decision.call)))
+
+    def _end(self, outcome: Outcome) -> End:
+        def end(decision: Decision, now: int, state: State) -> dict[str, Any]:
+            policies = self._policies(decision)
+            limits = corrected(policies, decision, outcome.spent, now, state)
+            facts = history.ended(policies, decision.call, outcome, now, state)
+            return {**({"limits": limits} if limits else {}), **({"facts": facts} if facts else {})}
+
+        return end
 
     def _policies(self, decision: Decision) -> PolicySet:
         return cast("PolicySet", decision.policies)  # a decision of ours is made with policies of ours
@@ -112,4 +123,4 @@ def counting(decision: Decision) -> bool:
     policies = decision.policies
     if policies is None or (decision.cause and decision.verdict == Verdict.DENY):
         return False
-    return decision.throttle is not None or (policies.limited and bool(policies.limits_for(decision.call)))
+    return decision.throttle is not None or policies.counts(decision.call)

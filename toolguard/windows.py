@@ -216,11 +216,21 @@ def window_of(text: str, zone: tzinfo = UTC) -> Window:
         return Calendar(text, zone)
     if text == LIFETIME:
         return Lifetime()
+    try:
+        return Sliding(length_of(text) * SECOND)
+    except ValueError as wrong:
+        known = ", ".join((*CALENDAR, LIFETIME))
+        raise ValueError(f"{wrong}, or one of {known}".replace("no length of time", "no window")) from None
+
+
+def length_of(text: str) -> int:
+    """The seconds of `30s`, `15m`, `24h`, `7d`.
+
+    Raises:
+        ValueError: it is something else.
+    """
     found = _SLIDING.fullmatch(text)
     length = int(found[1]) * _UNITS[found[2]] if found else 0
     if not 0 < length <= MAX_DAYS * _UNITS["d"]:
-        known = ", ".join((*CALENDAR, LIFETIME))
-        raise ValueError(
-            f"`{text}` is no window: write a number and `s`, `m`, `h` or `d` (up to {MAX_DAYS}d), or one of {known}"
-        )
-    return Sliding(length * SECOND)
+        raise ValueError(f"`{text}` is no length of time: write a number and `s`, `m`, `h` or `d` (up to {MAX_DAYS}d)")
+    return length

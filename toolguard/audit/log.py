@@ -33,7 +33,7 @@ _hit_as_dict: Callable[[RuleHit], dict[str, Any]] = lru_cache(maxsize=4096)(to_d
 
 
 Count = Callable[["Decision", int, State], "Decision"]  # (decision, nanoseconds, counters) -> as the limits make it
-Correct = Callable[["Decision", int, State], list[dict[str, Any]]]
+End = Callable[["Decision", int, State], dict[str, Any]]  # the same of an outcome -> what its record says besides
 
 
 class Documented(Protocol):
@@ -250,13 +250,13 @@ class Log:
         self._seen(self.store.transact(change, durable=self.durability == "durable"))
         return made[-1]
 
-    def spent(self, decision: Decision, outcome: Outcome, correct: Correct) -> None:
-        """What became of a call that has said what it really used."""
+    def ended(self, decision: Decision, outcome: Outcome, end: End) -> None:
+        """What became of a call on which counters or later calls depend."""
 
         def change(seq: int, last: bytes, state: State) -> Record:
             now, changes = self.now(), Changes(state.get)
-            limits = correct(decision, now, changes)
-            said = {**self._of_outcome(decision, outcome), "limits": limits}
+            more = end(decision, now, changes)
+            said = {**self._of_outcome(decision, outcome), **more}
             return chained(seq, last, now, draft("outcome", with_state(said, changes, state)))
 
         self._seen(self.store.transact(change, durable=False))

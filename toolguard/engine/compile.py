@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from toolguard.canonical import digest, encode
 from toolguard.engine.conditions import bindings_of, condition
+from toolguard.engine.earlier import CompiledEarlier, compile_earlier, said_of, with_earlier
 from toolguard.engine.explain import trace
 from toolguard.engine.limits import CompiledLimit, compile_limit, rate_of
+from toolguard.errors import Indeterminate
 from toolguard.model import CAPTURES, Citation, Explanation, RuleHit, RuleTrace, Verdict
-from toolguard.policy.document import DEFAULT_PRIORITY, Leaf, parts
+from toolguard.policy.condition import Leaf, parts
+from toolguard.policy.document import DEFAULT_PRIORITY
+from toolguard.walk import ConditionTrace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -25,7 +29,8 @@ if TYPE_CHECKING:
 class CompiledRule:
     """A rule ready to be asked. `hit` is what it reports; `fires_unknown` whether an indeterminate answer fires it.
 
-    `order` sorts the most restrictive first, then by the policy's priority and the rule's.
+    `order` sorts the most restrictive first, then by the policy's priority and the rule's. `earlier` are the calls that it
+    asks about, and `base` its conditions without them.
     """
 
     test: Test
@@ -36,6 +41,8 @@ class CompiledRule:
     agent_ids: tuple[str, ...] = ()
     org_ids: tuple[str, ...] = ()
     capture: str | None = None
+    base: Test | None = None
+    earlier: tuple[CompiledEarlier, ...] = ()
 
     def concerns(self, call: ToolCall) -> bool:
         """Whether the policy's scope takes in this caller."""
@@ -45,7 +52,25 @@ class CompiledRule:
         """The walk through the rule's conditions on this call."""
         rule, facts = self.source
         walk = trace(rule.conditions, facts, call)
+        if self.earlier:
+            asked = tuple(_walked(each, call) for each in self.earlier)
+            walk = ConditionTrace("and", *_joined(self.test, call), parts=(walk, *asked))
         return RuleTrace(self.hit, walk.truth is True or (walk.truth is None and self.fires_unknown), walk)
+
+
+def _joined(test: Test, call: ToolCall) -> tuple[bool | None, str | None]:
+    try:
+        return test(call), None
+    except Indeterminate as unknown:
+        return None, str(unknown)
+
+
+def _walked(each: CompiledEarlier, call: ToolCall) -> ConditionTrace:
+    answer = call.answers.get(each.earlier_id)
+    what = each.text if each.forbids else f"without {each.text}"
+    if isinstance(answer, bool):
+        return ConditionTrace(what, answer is each.forbids)
+    return ConditionTrace(what, None, str(answer) if answer is not None else "it was not asked")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +124,13 @@ class PolicySet:
         self._by_group: dict[str | None, list[CompiledRule | CompiledLimit]] = {}
         self._by_every: list[CompiledRule | CompiledLimit] = []
         self.plans: dict[str | None, dict[str | None, Plan]] = {}
-        self.limited = rate is not None or any(policy.limits for policy in self.policies)
-        self.reads_limits = self.limited and any(
+        rules = [rule for policy in self.policies for rule in policy.rules if rule.enabled]
+        asks_about_earlier = any(rule.requires or rule.forbids_after for rule in rules)
+        self.limited = rate is not None or asks_about_earlier or any(policy.limits for policy in self.policies)
+        self.reads_state = asks_about_earlier or any(
             leaf.field.startswith("limits.") for policy in self.policies for leaf in _leaves(policy)
         )
+        self._earlier: list[CompiledEarlier] = []
         self._capturing = any(policy.capture for policy in self.policies)
         self._by_every += [self._rate[1]] if self._rate else []
         for policy in self.policies:
@@ -117,7 +145,9 @@ class PolicySet:
 
     def _index(self, policy: Policy) -> None:
         facts = bindings_of(policy)
-        rules: list[CompiledRule | CompiledLimit] = [compile_rule(policy, each, facts) for each in policy.rules if each.enabled]
+        own = [compile_rule(policy, each, facts) for each in policy.rules if each.enabled]
+        self._earlier += [earlier for rule in own for earlier in rule.earlier]
+        rules: list[CompiledRule | CompiledLimit] = [*own]
         rules += [compile_limit(policy, limit) for limit in policy.limits]
         scope = policy.scope
         for name in {name.casefold() for name in scope.tool_names}:
@@ -145,6 +175,17 @@ class PolicySet:
     def limits_for(self, call: ToolCall) -> tuple[CompiledLimit, ...]:
         """The limits that the call counts in."""
         return self.plan_for(call).limits if self.limited else ()
+
+    def earlier_of(self, call: ToolCall) -> tuple[CompiledEarlier, ...]:
+        """What rules ask about that this call is one of."""
+        return tuple(each for each in self._earlier if each.is_about(call))
+
+    def counts(self, call: ToolCall) -> bool:
+        """Whether the call is decided with what was before, or others may be decided with it."""
+        if not self.limited:
+            return False
+        plan = self.plan_for(call)
+        return bool(plan.limits) or any(rule.earlier for rule in plan.rules) or bool(self.earlier_of(call))
 
     def every_limit(self) -> tuple[CompiledLimit, ...]:
         """All limits there are."""
@@ -185,13 +226,16 @@ def compile_rule(policy: Policy, rule: Rule, facts: Bindings) -> CompiledRule:
         timeout_minutes=config.timeout_minutes,
         citation=Citation(**citation.model_dump()) if citation else None,
     )
+    base, earlier = condition(rule.conditions, facts), compile_earlier(policy, rule)
     return CompiledRule(
-        condition(rule.conditions, facts),
-        hit,
+        with_earlier(base, earlier) if earlier else base,
+        replace(hit, detail=said_of(earlier)) if earlier else hit,
         fires_unknown=rule.verdict > Verdict.ALLOW and rule.on_indeterminate != "skip",
         source=(rule, facts),
         order=(-rule.verdict, policy.priority or DEFAULT_PRIORITY, rule.priority or DEFAULT_PRIORITY),
         agent_ids=policy.scope.agent_ids,
         org_ids=policy.scope.org_ids,
         capture=policy.capture,
+        base=base,
+        earlier=earlier,
     )

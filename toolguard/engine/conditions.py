@@ -9,7 +9,7 @@ from toolguard.errors import Missing
 from toolguard.logic import Test, all_of, any_of, negate
 from toolguard.operators import OPERATORS, field_operand
 from toolguard.policy.bindings import parse_binding
-from toolguard.policy.document import All, AnyOf, Leaf, Not
+from toolguard.policy.condition import All, AnyOf, Leaf, Not
 from toolguard.policy.fields import Field, parse_field
 
 if TYPE_CHECKING:
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from toolguard.model import ToolCall
     from toolguard.policy.bindings import Binding
-    from toolguard.policy.document import Condition, Policy
+    from toolguard.policy.condition import Condition
+    from toolguard.policy.document import Policy
 
     Bindings = Mapping[str, Binding]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from toolguard.engine.conditions import condition, leaf_fields
 from toolguard.engine.facts import getter
 from toolguard.errors import Indeterminate
-from toolguard.policy.document import All, AnyOf, Leaf, Not
+from toolguard.policy.condition import All, AnyOf, Leaf, Not
 from toolguard.policy.fields import Field, parse_field
 from toolguard.walk import ConditionTrace
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from toolguard.engine.conditions import Bindings
     from toolguard.model import ToolCall
-    from toolguard.policy.document import Condition
+    from toolguard.policy.condition import Condition
 
 
 MAX_ITEMS = 1000  # of a list that are looked at to find the one that settled a condition

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from toolguard.policy.document import Leaf, parts, roots_of
+from toolguard.policy.condition import Leaf, parts
+from toolguard.policy.document import roots_of
 from toolguard.policy.fields import parse_field
 
 if TYPE_CHECKING:

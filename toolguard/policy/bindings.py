@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from toolguard.canonical import kind_name
 from toolguard.classify.registry import CLASSIFIERS
 from toolguard.errors import nearest
-from toolguard.policy.fields import ALIASES, IDENTITY, LIMITS, NOT_BUILT_YET, ROOTS, Field, parse_field
+from toolguard.policy.fields import ALIASES, IDENTITY, LIMITS, NOT_BUILT_YET, RESULT, ROOTS, Field, parse_field
 from toolguard.policy.strict import Refused
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 NOT_CLASSIFIED_YET = tuple(
     name for name in ("sql", "shell", "path", "write", "sensitive", "semantic") if name not in CLASSIFIERS
 )
-_TAKEN = {*ROOTS, *IDENTITY, *NOT_BUILT_YET, LIMITS, "amount", *(alias.partition(".")[0] for alias in ALIASES)}
+_TAKEN = {*ROOTS, *IDENTITY, *NOT_BUILT_YET, LIMITS, RESULT, "amount", *(alias.partition(".")[0] for alias in ALIASES)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def known_roots(policy: Mapping[str, Any]) -> dict[str, tuple[str, ...] | None]:
     limits = policy.get("limits")
     given = limits if isinstance(limits, (list, tuple)) else ()
     ids = [limit.get("limit_id") for limit in given if isinstance(limit, Mapping)]
-    return known_facts(policy.get("facts")) | {"limits": tuple(str(each) for each in ids)}
+    return known_facts(policy.get("facts")) | {LIMITS: tuple(str(each) for each in ids), RESULT: None}
 
 
 def _setting(setting: Setting, value: str) -> Field | str:

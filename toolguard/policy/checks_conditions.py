@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from toolguard.policy.advice import Advice, Path, Written
-    from toolguard.policy.document import Leaf, Policy, Rule
+    from toolguard.policy.condition import Leaf
+    from toolguard.policy.document import Policy, Rule
     from toolguard.policy.reasoning import Node
 
 
@@ -37,11 +38,16 @@ def unreachable_rule(written: Written) -> Advice:
     for (path, rule, node), (other_path, other, wide) in islice(permutations(restricting, 2), MAX_PAIRS):
         if path in told or other_path in told:  # of two that cover each other, one stays
             continue
-        if other.verdict >= rule.verdict and _fires_where(other, rule) and implies(node, wide):
+        if other.verdict >= rule.verdict and _fires_where(other, rule) and not _asks_more(other) and implies(node, wide):
             if node.shape == wide.shape and other.verdict == rule.verdict and other_path > path:
                 continue  # the later one of twins is told
             told.add(path)
             yield path, f"the rule `{rule.rule_id}` changes nothing: whenever it fires, `{other.rule_id}` ({other.effect}) does"
+
+
+def _asks_more(rule: Rule) -> bool:
+    """Whether a rule does not fire by its conditions alone."""
+    return bool(rule.requires or rule.forbids_after)
 
 
 def _fires_where(other: Rule, rule: Rule) -> bool:
@@ -71,7 +77,7 @@ def _stricter(written: Written) -> Iterator[tuple[Policy, Rule, Node]]:
     others = (each for each in written.together if each is not written.policy and _enforced_over(each, written.policy))
     for policy in (written.policy, *others):
         for rule in policy.rules:
-            if rule.enabled and rule.verdict >= Verdict.ESCALATE:
+            if rule.enabled and rule.verdict >= Verdict.ESCALATE and not _asks_more(rule):
                 yield policy, rule, node_of(rule.conditions, policy)
 
 
@@ -112,7 +118,7 @@ def always_fires(written: Written) -> Advice:
     """Every call makes the condition true. An allow rule then allows everything, and any other one stops everything."""
     for path, rule in written.rules():
         found = never_true(node_of(rule.conditions, written.policy, holds=False))
-        if found:
+        if found and not _asks_more(rule):
             first, second = _words(found.first, holds=False), _words(found.second, holds=False)
             yield (
                 (*path, "conditions", *found.second.path),

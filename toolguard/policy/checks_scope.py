@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from toolguard.errors import nearest
 from toolguard.model import Verdict
 from toolguard.policy.advice import Severity, check
-from toolguard.policy.document import Leaf, parts
+from toolguard.policy.condition import Leaf, parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

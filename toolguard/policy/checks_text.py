@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from toolguard.policy.advice import Advice, Path, Tools, Written
-    from toolguard.policy.document import Leaf
+    from toolguard.policy.condition import Leaf
 
 
 # -- names -------------------------------------------------------------------------------------------------------------

@@ -7,129 +7,26 @@ key describes it in the schema.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    Discriminator,
     Field,
-    Tag,
     ValidationError,
-    ValidationInfo,
-    field_validator,
     model_validator,
 )
 
-from toolguard.errors import nearest
 from toolguard.model import Verdict
-from toolguard.operators import OPERATORS, SYMBOLS, field_operand
 from toolguard.policy.bindings import check_fact_name, known_roots, parse_binding
+from toolguard.policy.condition import ALWAYS, Condition, Leaf, parts
+from toolguard.policy.earlier import Earlier
 from toolguard.policy.effects import Citation, EffectConfig
-from toolguard.policy.fields import parse_field
 from toolguard.policy.limits import Limit
-from toolguard.policy.nodes import NODES, HttpClassify
-from toolguard.policy.strict import STRUCTURE, Name, Refused, Strict
+from toolguard.policy.nodes import NODES
+from toolguard.policy.strict import Name, Refused, Strict
 
 MAX_DEPTH = 64
-FORMS = ("and", "or", "not", "field", *NODES)
 DEFAULT_PRIORITY = 100
-
-
-class Leaf(Strict):
-    """One question about one value."""
-
-    field: Name
-    """What is looked at: a parameter (`amount`, `parameters.lines[*].price`), `context.*`, an identity field, or a fact."""
-    operator: Name
-    """What is asked of it."""
-    value: Annotated[Any, Field(validate_default=True)] = None
-    """What it is compared with."""
-
-    @field_validator("field")
-    @classmethod
-    def _field_is_known(cls, text: str, info: ValidationInfo) -> str:
-        parse_field(text, (info.context or {}).get("facts"))
-        return text
-
-    @field_validator("operator")
-    @classmethod
-    def _operator_is_known(cls, name: str) -> str:
-        if name not in OPERATORS:
-            meant = f"; did you mean `{SYMBOLS[name]}`?" if name in SYMBOLS else nearest(name, tuple(OPERATORS))
-            known = f"(known: {', '.join(OPERATORS)}){meant}"
-            raise Refused(f"unknown operator `{name}` {known}", code="unknown-operator")
-        return name
-
-    @field_validator("value")
-    @classmethod
-    def _value_fits_the_operator(cls, value: Any, info: ValidationInfo) -> Any:
-        operator = OPERATORS.get(info.data.get("operator", ""))
-        if operator is None:
-            return value  # the operator itself was refused
-        try:
-            operator.operand(value)
-            if operator.operand is field_operand:
-                parse_field(value, (info.context or {}).get("facts"))
-        except ValueError as wrong:
-            code = "invalid-regex-syntax" if operator.name == "regex" else STRUCTURE
-            raise Refused(f"the value of `{operator.name}` {wrong}", code=code) from None
-        return value
-
-
-class All(Strict):
-    """Every one of these."""
-
-    and_: Annotated[tuple[Condition, ...], Field(alias="and", min_length=1, strict=False)]
-    """The conditions that all have to hold."""
-
-
-class AnyOf(Strict):
-    """At least one of these."""
-
-    or_: Annotated[tuple[Condition, ...], Field(alias="or", min_length=1, strict=False)]
-    """The conditions of which one has to hold."""
-
-
-class Not(Strict):
-    """The opposite of this."""
-
-    not_: Annotated[Condition, Field(alias="not")]
-    """The condition that must not hold."""
-
-
-def form_of(value: Any) -> str | None:
-    """Which form a condition has; None when it has none or several."""
-    fields = type(value).model_fields if isinstance(value, Strict) else {}  # it is asked when a policy is written out, too
-    keys = value.keys() if isinstance(value, dict) else {name.removesuffix("_") for name in fields}
-    forms = [form for form in FORMS if form in keys]
-    return forms[0] if len(forms) == 1 else None
-
-
-Condition = Annotated[
-    Annotated[All, Tag("and")]
-    | Annotated[AnyOf, Tag("or")]
-    | Annotated[Not, Tag("not")]
-    | Annotated[Leaf, Tag("field")]
-    | Annotated[HttpClassify, Tag("http_classify")],
-    Discriminator(
-        form_of,
-        custom_error_type="condition_form",
-        custom_error_message=f"a condition has to have exactly one of {', '.join(f'`{form}`' for form in FORMS)}",
-    ),
-]
-PathIn = tuple[str | int, ...]
-
-
-def parts(node: Condition, path: PathIn = ()) -> Iterator[tuple[PathIn, Condition]]:
-    """A condition and every condition below it, each with its path."""
-    yield path, node
-    if isinstance(node, Not):
-        yield from parts(node.not_, (*path, "not"))
-    elif isinstance(node, (All, AnyOf)):
-        key, members = ("and", node.and_) if isinstance(node, All) else ("or", node.or_)
-        for index, member in enumerate(members):
-            yield from parts(member, (*path, key, index))
 
 
 class Rule(Strict):
@@ -148,7 +45,11 @@ class Rule(Strict):
     enabled: bool = True
     """False leaves the rule out."""
     conditions: Condition
-    """When the rule fires."""
+    """When the rule fires. May be left out where something is required or forbidden: then whenever that is not so."""
+    requires: tuple[Earlier, ...] = Field(default=(), strict=False, max_length=20)
+    """Calls that have to have come before. The rule fires only where one of them has not."""
+    forbids_after: tuple[Earlier, ...] = Field(default=(), strict=False, max_length=20)
+    """Calls that must not have come before. The rule fires only where one of them has."""
     effect: Literal["allow", "flag", "escalate", "deny"]
     """What the rule does with the call: `allow`, `flag` (goes on, recorded), `escalate` (a person decides) or `deny`."""
     effect_config: EffectConfig = EffectConfig()
@@ -157,6 +58,29 @@ class Rule(Strict):
     """Where people wrote this rule down."""
     on_indeterminate: Literal["fire", "skip"] | None = None
     """What a restricting rule does when its conditions cannot be evaluated: `fire` (the default) or `skip`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _earlier_calls_are_condition_enough(cls, given: Any) -> Any:
+        if isinstance(given, dict) and "conditions" not in given and (given.get("requires") or given.get("forbids_after")):
+            return {**given, "conditions": ALWAYS}
+        return given
+
+    @model_validator(mode="after")
+    def _earlier_calls_go_with_a_restriction(self) -> Self:
+        for path, node in parts(self.conditions):
+            if isinstance(node, Leaf) and node.field.startswith("result."):
+                message = f"field `{node.field}`: a result is known in the `where` of an earlier call, and not here"
+                raise Refused(message, ("conditions", *path, "field"))
+        if self.effect == "allow" and (self.requires or self.forbids_after):
+            raise Refused("`requires` and `forbids_after` restrict: write what happens without, such as `effect: deny`")
+        for index, each in enumerate(self.forbids_after):
+            if each.max_uses is not None or each.outcome != "returned":
+                key = "max_uses" if each.max_uses is not None else "outcome"
+                raise Refused(
+                    f"`forbids_after` has no `{key}`: a call that began may have happened", ("forbids_after", index, key)
+                )
+        return self
 
     @model_validator(mode="after")
     def _allow_rules_say_what_is_allowed(self) -> Self:

@@ -41,6 +41,7 @@ ALIASES = {
 }
 NOT_BUILT_YET = {"reversibility": "the fact `reversibility`"}
 LIMITS = "limits"
+RESULT = "result"  # of an earlier call: known in `where`, and nowhere else
 OF_A_LIMIT = ("used", "remaining", "ratio")
 
 _OTHER_NAMES = {
@@ -84,7 +85,9 @@ def parse_field(text: str, known: Mapping[str, tuple[str, ...] | None] | None = 
     if root == LIMITS:
         _check_limit(text, steps, facts.get(LIMITS))
         return Field(text, root, tuple(steps[1:]))
-    if root in facts:
+    if root == RESULT and RESULT in facts and len(steps) > 1:
+        return Field(text, root, tuple(steps[1:]))
+    if root in facts and root != RESULT:
         _check_fact(text, steps, facts[root])
         return Field(text, root, tuple(steps[1:]))
     if root in ROOTS:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
 from toolguard.operators import OPERATORS, SYMBOLS
-from toolguard.policy.document import Leaf, Policy, Rule, Scope
+from toolguard.policy.condition import Leaf
+from toolguard.policy.document import Policy, Rule, Scope
 from toolguard.policy.effects import Citation, EffectConfig
 from toolguard.policy.load import documents_of, read_text
 

@@ -38,7 +38,6 @@ _SCALARS: tuple[tuple[re.Pattern[str], Any], ...] = (
     (re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"), float),
     (re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"), lambda text: float(text.lower().replace(".", ""))),
 )
-KEYS_NOT_BUILT_YET = ("requires", "forbids_after")
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # as YAML counts lines
 _MANY_LINES = "; policy text given as a string has to have more than one line"
 _CORE_TAGS = ("tag:yaml.org,2002:str", "!")
@@ -357,7 +356,7 @@ def _beyond_bounds(data: Any) -> tuple[Path_, str] | None:
 
 
 def _is_not_built_yet(path: Path_) -> bool:
-    return path[-1] in NOT_BUILT_YET or (path[-1] in KEYS_NOT_BUILT_YET and path[:-2] in ((), ("rules",)))
+    return path[-1] in NOT_BUILT_YET
 
 
 def _without(value: Any, gone: set[Path_], path: Path_ = ()) -> Any:

@@ -7,7 +7,9 @@ from typing import Any
 
 from toolguard.canonical import kind_name
 from toolguard.errors import nearest
-from toolguard.policy.document import FORMS, DeepEvaluation, Leaf, Policy, Rule, Scope, SourceDocument
+from toolguard.policy.condition import FORMS, Leaf
+from toolguard.policy.document import DeepEvaluation, Policy, Rule, Scope, SourceDocument
+from toolguard.policy.earlier import Earlier
 from toolguard.policy.effects import Citation, EffectConfig
 from toolguard.policy.limits import Limit, Threshold, Trip
 from toolguard.policy.nodes import HttpNode, HttpRequirements
@@ -21,6 +23,8 @@ _MODELS: dict[str, type[Strict]] = {
     "scope": Scope,
     "rules": Rule,
     "limits": Limit,
+    "requires": Earlier,
+    "forbids_after": Earlier,
     "thresholds": Threshold,
     "halt": Trip,
     "effect_config": EffectConfig,
@@ -29,7 +33,7 @@ _MODELS: dict[str, type[Strict]] = {
     "deep_evaluation": DeepEvaluation,
     "http_classify": HttpNode,
     "require": HttpRequirements,
-    **dict.fromkeys(("conditions", "and", "or", "not"), Leaf),
+    **dict.fromkeys(("conditions", "where", "and", "or", "not"), Leaf),
 }
 _EXPECTED = {
     "string_type": "text",

@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from toolguard.errors import Indeterminate
 from toolguard.operators import OPERATORS, number
-from toolguard.policy.document import All, AnyOf, Leaf, Not, roots_of
+from toolguard.policy.condition import All, AnyOf, Leaf, Not
+from toolguard.policy.document import roots_of
 from toolguard.policy.fields import parse_field
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from toolguard.policy.document import Condition, Policy
+    from toolguard.policy.condition import Condition
+    from toolguard.policy.document import Policy
 
 Path = tuple[str | int, ...]
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from toolguard.policy.bindings import known_facts
-from toolguard.policy.document import All, AnyOf, Leaf, Not, Policy
+from toolguard.policy.condition import All, AnyOf, Leaf, Not
 from toolguard.policy.nodes import NODES, HttpClassify
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from toolguard.policy.document import Condition
+    from toolguard.policy.condition import Condition
+    from toolguard.policy.document import Policy
     from toolguard.policy.nodes import HttpNode
 
 Given = dict[str, Any]  # a condition as a policy would write it

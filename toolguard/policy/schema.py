@@ -11,7 +11,7 @@ from typing import Any
 
 from toolguard.classify.registry import CLASSIFIERS
 from toolguard.operators import OPERATORS
-from toolguard.policy import document, effects, limits, nodes
+from toolguard.policy import condition, document, earlier, effects, limits, nodes
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _SCALAR = {"type": ["string", "number", "boolean"]}
@@ -38,6 +38,9 @@ def schema() -> dict[str, Any]:
             value["description"] = documented[name][key]
     made["properties"]["facts"]["additionalProperties"] = {"oneOf": [_binding(name) for name in CLASSIFIERS]}
     made["anyOf"] = [{"required": [key], "properties": {key: {"minItems": 1}}} for key in ("rules", "limits")]
+    rule = made["$defs"]["Rule"]
+    rule["required"].remove("conditions")
+    rule["anyOf"] = [{"required": [key]} for key in ("conditions", "requires", "forbids_after")]
     made["$defs"]["Leaf"] |= _leaf(made["$defs"]["Leaf"])
     return {"$schema": DIALECT, "title": "A toolguard policy", **{k: v for k, v in made.items() if k != "title"}}
 
@@ -45,7 +48,7 @@ def schema() -> dict[str, Any]:
 def descriptions() -> dict[str, dict[str, str]]:
     """For each model the text below each of its keys, read from the source: {model: {key as written in YAML: text}}."""
     found: dict[str, dict[str, str]] = {}
-    for module in (document, effects, limits, nodes):
+    for module in (condition, document, earlier, effects, limits, nodes):
         for definition in ast.parse(inspect.getsource(module)).body:
             if isinstance(definition, ast.ClassDef):
                 found[definition.name] = dict(_documented_keys(definition))
