@@ -23,6 +23,7 @@ from toolguard.audit.log import DURABILITIES, Log, captures_of
 from toolguard.engine.compile import PolicySet
 from toolguard.engine.decide import decide
 from toolguard.errors import MalformedCall, StoreError, ToolDenied, ToolHalted
+from toolguard.figures import FIGURES
 from toolguard.halt import GLOBAL, LEVELS, THROTTLE, Halt, Halts, check_scope, scope_of
 from toolguard.model import Decision, Identity, Outcome, ToolCall, Verdict
 from toolguard.policy.load import load_policies, pack_path, policy_files
@@ -59,6 +60,8 @@ class Guard:
         unmatched: the verdict on a tool that no policy covers. Anything but "deny" is your explicit choice.
         enforce_shadow: treat shadow policies as enforced ones, as the reference's server does unless told otherwise.
         rate: how many calls each agent may make, such as "60/1m", whatever the tools; all without an `agent_id` share one.
+        track: keep what the reference's policies ask of an agent's past (`context.verified.agent_velocity.*`, ...) itself, in
+            the place of what `context` says.
         durability: "durable", the record of an allowed call survives a power loss before its tool runs; "process", it survives
             the end of the process and may be lost with the power; "async", no call waits for its record, and up to 10,000 of
             the last ones are lost with the process. It is on record which.
@@ -88,6 +91,7 @@ class Guard:
         unmatched: str = "deny",
         enforce_shadow: bool = False,
         rate: str | None = None,
+        track: bool = False,
         durability: str = "durable",
         capture: str | Mapping[str, str] = "digest",
         checkpoints: Checkpoints = Checkpoints(),  # noqa: B008 - frozen
@@ -99,7 +103,9 @@ class Guard:
         given = list(policies) if isinstance(policies, Iterator) else policies
         self._sources = [given, *([pack_path(pack)] if pack else [])]
         verdict = Verdict.parse(unmatched, "unmatched")
-        self._compiled = partial(PolicySet, unmatched=verdict, enforce_shadow=enforce_shadow, rate=rate)
+        self._compiled = partial(
+            PolicySet, unmatched=verdict, enforce_shadow=enforce_shadow, rate=rate, tracked=FIGURES if track else ()
+        )
         self.policies = self._compiled(load_policies(self._sources))
         if durability not in DURABILITIES:
             raise ValueError(f"`durability` cannot be `{durability}` (only {', '.join(DURABILITIES)})")

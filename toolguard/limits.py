@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from decimal import Decimal, DecimalException
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from toolguard import history
+from toolguard import figures, history
+from toolguard.counters import body_of, used_of
 from toolguard.engine.decide import decide
 from toolguard.engine.limits import ask, exact, judged, plain, throttle
-from toolguard.errors import StoreError
 from toolguard.model import Verdict
-from toolguard.windows import EXACT, NOTHING, Used
+from toolguard.windows import EXACT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 def limited(policies: PolicySet, decision: Decision, now: int, state: State) -> Decision:
     """The decision with what its limits say. If the call may run it is counted, in all of them; otherwise in none."""
+    if policies.tracked:
+        figures.put_into(policies.tracked, decision.call, now, state)
     decision.call.answers = history.answers(policies, decision.call, now, state)
     asked = _asked(policies, decision, now, state)
     if policies.reads_state:
@@ -32,6 +34,7 @@ def limited(policies: PolicySet, decision: Decision, now: int, state: State) -> 
     made = judged(decision, asked)
     if made.allowed:
         history.runs(policies, decision.call, now, state)
+    figures.count(policies.tracked, made, now, state)
     return _counted(made, asked, now, state)
 
 
@@ -45,6 +48,7 @@ def approved(policies: PolicySet, decision: Decision, now: int, state: State) ->
     if hits:
         return _counted(replace(decision, verdict=Verdict.DENY, hits=tuple(hits), cause=""), asked, now, state)
     history.runs(policies, decision.call, now, state)
+    figures.count(policies.tracked, decision, now, state, approved=True)
     return _counted(decision, asked, now, state, approved=True)
 
 
@@ -73,28 +77,6 @@ def corrected(
         state.put(use.counter, body_of(after))
         said.append({"limit_id": limit_id, "reserved": use.amount, "used": plain(real), "after": plain(after.total)})
     return said
-
-
-def used_of(body: bytes | None) -> Used:
-    """What a counter holds.
-
-    Raises:
-        StoreError: it is no counter.
-    """
-    if body is None:
-        return NOTHING
-    try:
-        content = json.loads(body)
-        entries = tuple((int(time), str(amount)) for time, amount in content["entries"])
-        return Used(entries, Decimal(content["total"]), int(content["latest"]))
-    except (ValueError, TypeError, KeyError, DecimalException):
-        raise StoreError("a counter of the ledger cannot be read") from None
-
-
-def body_of(used: Used) -> bytes:
-    """A counter as it is kept."""
-    content = {"latest": used.latest, "total": str(used.total), "entries": used.entries}
-    return json.dumps(content, separators=(",", ":")).encode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,10 +108,12 @@ class PolicySet:
         *,
         enforce_shadow: bool = False,
         rate: str | None = None,
+        tracked: Iterable[str] = (),
     ) -> None:
         """Compile. `unmatched` is the verdict on a tool that no policy covers; shadow policies can be taken as enforced.
 
-        `rate`, such as `60/1m`, is how many calls each agent may make, whatever the tools.
+        `rate`, such as `60/1m`, is how many calls each agent may make, whatever the tools. `tracked` are fields that whoever
+        decides keeps by himself, in the place of what the context says.
         """
         as_enforced = {"mode": "enforcement"} if enforce_shadow else {}
         given = tuple(policy.model_copy(update=as_enforced) for policy in policies)
@@ -125,11 +127,12 @@ class PolicySet:
         self._by_every: list[CompiledRule | CompiledLimit] = []
         self.plans: dict[str | None, dict[str | None, Plan]] = {}
         rules = [rule for policy in self.policies for rule in policy.rules if rule.enabled]
+        asked = {text for policy in self.policies for leaf in _leaves(policy) for text in (leaf.field, str(leaf.value))}
+        self.tracked = tuple(name for name in tracked if name in asked)
         asks_about_earlier = any(rule.requires or rule.forbids_after for rule in rules)
-        self.limited = rate is not None or asks_about_earlier or any(policy.limits for policy in self.policies)
-        self.reads_state = asks_about_earlier or any(
-            leaf.field.startswith("limits.") for policy in self.policies for leaf in _leaves(policy)
-        )
+        past = asks_about_earlier or bool(self.tracked)
+        self.limited = past or rate is not None or any(policy.limits for policy in self.policies)
+        self.reads_state = past or any(name.startswith("limits.") for name in asked)
         self._earlier: list[CompiledEarlier] = []
         self._capturing = any(policy.capture for policy in self.policies)
         self._by_every += [self._rate[1]] if self._rate else []
@@ -184,6 +187,8 @@ class PolicySet:
         """Whether the call is decided with what was before, or others may be decided with it."""
         if not self.limited:
             return False
+        if self.tracked:
+            return True
         plan = self.plan_for(call)
         return bool(plan.limits) or any(rule.earlier for rule in plan.rules) or bool(self.earlier_of(call))
 

@@ -1,0 +1,31 @@
+"""A counter as the state keeps it."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal, DecimalException
+
+from toolguard.errors import StoreError
+from toolguard.windows import NOTHING, Used
+
+
+def used_of(body: bytes | None) -> Used:
+    """What a counter holds.
+
+    Raises:
+        StoreError: it is no counter.
+    """
+    if body is None:
+        return NOTHING
+    try:
+        content = json.loads(body)
+        entries = tuple((int(time), str(amount)) for time, amount in content["entries"])
+        return Used(entries, Decimal(content["total"]), int(content["latest"]))
+    except (ValueError, TypeError, KeyError, DecimalException):
+        raise StoreError("a counter of the ledger cannot be read") from None
+
+
+def body_of(used: Used) -> bytes:
+    """A counter as it is kept."""
+    content = {"latest": used.latest, "total": str(used.total), "entries": used.entries}
+    return json.dumps(content, separators=(",", ":")).encode()
