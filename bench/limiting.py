@@ -18,15 +18,12 @@ MANY = 200  # uses in the window
 def rows(pace):
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(dir=Path.cwd(), prefix=".bench-")))
-        plain, counting, sliding, several = (
+        guards = (
             stack.enter_context(Guard(policy, ledger=folder / f"{number}.db", checkpoints=NONE))
-            for number, policy in enumerate((threshold(), limited(lifetime()), limited(window()), limited(lifetime(), *four())))
+            for number, policy in enumerate((threshold(), *(limited(*limits) for _, limits, _ in KINDS)))
         )
-        for guard, what, at_most in (
-            (counting, "a decision that counts in a budget / one that does not", 1.5),
-            (sliding, f"  the same, {MANY} uses in a sliding window", None),
-            (several, "  the same, five limits", None),
-        ):
+        plain = next(guards)
+        for guard, (what, _, at_most) in zip(guards, KINDS, strict=True):
             yield deciding(pace, guard, plain, what, at_most)
         yield waiting(folder / "waiting.db", 20 if pace == QUICK else 400)
 
@@ -45,6 +42,14 @@ def window():
 
 def four():
     return [lifetime(f"budget-{number}") for number in range(4)]
+
+
+KINDS = (
+    ("a decision that counts in a budget / one that does not", (lifetime(),), 1.5),
+    (f"  the same, {MANY} uses in a sliding window", (window(),), None),
+    ("  the same, five limits", (lifetime(), *four()), None),
+    ("  the same, leased", ({**lifetime(), "lease": 10**5},), None),
+)
 
 
 def deciding(pace, guard, plain, what, at_most):

@@ -39,6 +39,7 @@ EXPECTED = [
     ("counts in a budget", ["amount 100: allow", "amount 1000000000: deny"]),
     ("uses in a sliding window", ["amount 100: allow", "amount 1000000000: deny"]),
     ("five limits", ["amount 100: allow", "amount 1000000000: deny"]),
+    ("the same, leased", ["amount 100: allow", "amount 1000000000: deny"]),
     ("use up one budget", ["let through: 20", "chain: None"]),
     ("import Guard, guarded / ", ["loaded of sqlglot, bashlex, re2: none"]),
     ("BaseModel", ["loaded of sqlglot, bashlex, re2: none"]),

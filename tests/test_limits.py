@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
@@ -358,7 +359,7 @@ def test_the_record_says_how_it_stood(make):
         "window": "24h",
         "counted": True,
     }
-    assert list(first["state"]) == [use["counter"]]
+    assert [json.loads(key)[-1] for key in first["state"]] == [["bot"]]
     assert ("state" in second, second["limits"][0]["counted"], second["hits"][0]["limit"]) == (False, False, True)
 
 
@@ -589,3 +590,102 @@ def test_what_is_throttled_gets_six_calls_a_minute(make):
 
 def kinds(guard):
     return [record.content["kind"] for record in guard.store.scan()]
+
+
+# -- leases ------------------------------------------------------------------------------------------------------------
+
+
+def counter_of(guard):
+    return Decimal(json.loads(next(iter(guard.store.state().values())))["total"])
+
+
+@pytest.mark.parametrize("window", ["lifetime", "day", "1h"])
+def test_a_slice_is_taken_once_and_used_up_without_the_counter(make, window):
+    guard = make(policies([limit(sum=None, max=1000, lease=50, window=window)]))
+    assert spent(guard, *[1] * 51) == ["allow"] * 51
+    changed = [record.seq for record in guard.store.scan() if "state" in record.content]
+    assert len(changed) == 1, "one record counts the call and fifty to come"
+    assert counter_of(guard) == 51
+    assert spent(guard, 1) == ["allow"]
+    assert counter_of(guard) == 102
+    decision = guard.evaluate("pay", {"amount": 1})
+    assert (decision.limits[0].before, decision.limits[0].after, decision.limits[0].counted) == ("52", "53", True)
+
+
+@pytest.mark.parametrize("window", ["lifetime", "day", "1h"])
+def test_with_leases_nothing_goes_past_the_end_and_little_is_left(make, window):
+    guard = make(policies([limit(max=100, lease=30, window=window)]))
+    assert spent(guard, *[7] * 14) == ["allow"] * 14
+    assert spent(guard, 7, 2, 1) == ["deny", "allow", "deny"]
+    assert counter_of(guard) == 100
+
+
+def test_what_a_guard_holds_goes_back_when_it_is_closed(make):
+    first = make(policies([limit(max=100, lease=20, window="lifetime")]))
+    assert spent(first, 5) == ["allow"]
+    assert counter_of(first) == 25
+    second = make(policies([limit(max=100, lease=20, window="lifetime")]))
+    assert spent(second, 76) == ["deny"], "the first one holds twenty"
+    if isinstance(first.store, MemoryStore):
+        return  # closing one guard closes the memory of both
+    first.close()
+    assert counter_of(second) == 5
+    assert spent(second, 95) == ["allow"]
+
+
+def test_two_guards_that_lease_never_overspend(tmp_path):
+    given = policies([limit(max=500, lease=40, window="lifetime"), limit("calls", sum=None, max=100, lease=10)])
+    guards = [Guard(given, ledger=tmp_path / "l.db", durability=kind) for kind in ("async", "durable")]
+    with ThreadPoolExecutor(8) as pool:
+        verdicts = list(pool.map(lambda number: spent(guards[number % 2], 7)[0], range(400)))
+    for guard in guards:
+        guard.close()
+    assert 7 * verdicts.count("allow") <= 500
+    assert verdicts.count("allow") > 55
+    assert verify(tmp_path / "l.db").intact
+    with Guard(given, ledger=tmp_path / "l.db") as guard:
+        assert counter_of(guard) >= 0
+        uses = [use for record in guard.store.scan() for use in record.content.get("limits", ()) if use["counted"]]
+        total = sum(Decimal(use["amount"]) for use in uses if use["limit_id"] == "day")
+        kept = {json.loads(key)[2]: Decimal(json.loads(body)["total"]) for key, body in guard.store.state().items()}
+        assert kept["day"] == total, "what was held went back"
+
+
+def test_a_slice_of_a_sliding_window_is_not_good_for_long(make):
+    clock = Clock()
+    guard = make(policies([limit(max=100, lease=50, window="1h")]), now=clock)
+    assert spent(guard, 1, 1) == ["allow", "allow"]
+    clock.now += HOUR // 64
+    assert spent(guard, 1) == ["allow"]
+    assert len([1 for record in guard.store.scan() if "state" in record.content]) == 2
+    assert guard.evaluate("pay", {"amount": 0.5}).limits[0].before == "3"
+
+
+@given(st.lists(st.tuples(st.integers(0, 600), st.integers(1, 30)), max_size=60), st.sampled_from(["1h", "day", "lifetime"]))
+def test_leased_or_not_no_window_ever_holds_more_than_max(calls, window):
+    clock = Clock()
+    with Guard(policies([limit(window=window, lease=20)]), ledger=MemoryStore(), now=clock) as guard:
+        ran = []
+        for pause, amount in calls:
+            clock.now += pause * 10**9
+            if guard.evaluate("pay", {"amount": amount}).allowed:
+                ran.append((clock.now, amount))
+            length = {"1h": HOUR, "day": 24 * HOUR, "lifetime": 10**30}[window]
+            begin = clock.now - length if window != "day" else clock.now // length * length - 1
+            assert sum(each for time, each in ran if time > begin) <= 100
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_child_does_not_use_what_its_parent_holds(tmp_path):
+    with Guard(policies([limit(max=100, lease=25, window="lifetime")]), ledger=tmp_path / "l.db") as guard:
+        assert spent(guard, 1) == ["allow"]
+        child = os.fork()
+        if not child:
+            words = spent(guard, *[1] * 100)
+            os._exit(words.count("allow"))
+        _, status = os.waitpid(child, 0)
+        children = os.waitstatus_to_exitcode(status)
+        ours = spent(guard, *[1] * 100).count("allow")
+        assert 1 + children + ours <= 100
+        assert children >= 70
+        assert ours >= 24

@@ -8,6 +8,8 @@ from decimal import Decimal, DecimalException
 from toolguard.errors import StoreError
 from toolguard.windows import NOTHING, Used
 
+_as_text = json.JSONEncoder(separators=(",", ":")).encode
+
 
 def used_of(body: bytes | None) -> Used:
     """What a counter holds.
@@ -28,4 +30,4 @@ def used_of(body: bytes | None) -> Used:
 def body_of(used: Used) -> bytes:
     """A counter as it is kept."""
     content = {"latest": used.latest, "total": str(used.total), "entries": used.entries}
-    return json.dumps(content, separators=(",", ":")).encode()
+    return _as_text(content).encode()

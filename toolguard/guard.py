@@ -330,7 +330,7 @@ class Guard:
         for watcher in self._watchers:
             watcher.stop()
         try:
-            self._log.close()
+            self._recording.close()
         except StoreError:  # closed already, or it cannot be written: a start without a stop says so
             _logger.debug("the end could not be recorded", exc_info=True)
         self.store.close()

@@ -11,6 +11,7 @@ from toolguard import figures, history
 from toolguard.counters import body_of, used_of
 from toolguard.engine.decide import decide
 from toolguard.engine.limits import ask, exact, judged, plain, throttle
+from toolguard.leases import Lease, slice_of
 from toolguard.model import Verdict
 from toolguard.windows import EXACT
 
@@ -19,37 +20,38 @@ if TYPE_CHECKING:
 
     from toolguard.engine.compile import PolicySet
     from toolguard.engine.limits import Asked
+    from toolguard.leases import Leases
     from toolguard.model import Decision
     from toolguard.stores.state import State
 
 
-def limited(policies: PolicySet, decision: Decision, now: int, state: State) -> Decision:
+def limited(policies: PolicySet, decision: Decision, now: int, state: State, leases: Leasing) -> Decision:
     """The decision with what its limits say. If the call may run it is counted, in all of them; otherwise in none."""
     if policies.tracked:
         figures.put_into(policies.tracked, decision.call, now, state)
     decision.call.answers = history.answers(policies, decision.call, now, state)
-    asked = _asked(policies, decision, now, state)
+    asked = _asked(policies, decision, now, state, leases)
     if policies.reads_state:
         decision = _decided_anew(policies, decision)
     made = judged(decision, asked)
     if made.allowed:
         history.runs(policies, decision.call, now, state)
     figures.count(policies.tracked, made, now, state)
-    return _counted(made, asked, now, state)
+    return _counted(made, asked, now, state, leases)
 
 
-def approved(policies: PolicySet, decision: Decision, now: int, state: State) -> Decision:
+def approved(policies: PolicySet, decision: Decision, now: int, state: State, leases: Leasing) -> Decision:
     """An escalated decision that a person has approved, as its limits stand now.
 
     The call is counted, also beyond what a limit escalates; where a limit denies it is not, and the decision is a denial.
     """
-    asked = _asked(policies, decision, now, state)
+    asked = _asked(policies, decision, now, state, leases)
     hits = [hit for each in asked if (hit := each.hit()) is not None and hit.mode != "shadow" and hit.effect == Verdict.DENY]
     if hits:
-        return _counted(replace(decision, verdict=Verdict.DENY, hits=tuple(hits), cause=""), asked, now, state)
+        return _counted(replace(decision, verdict=Verdict.DENY, hits=tuple(hits), cause=""), asked, now, state, leases)
     history.runs(policies, decision.call, now, state)
     figures.count(policies.tracked, decision, now, state, approved=True)
-    return _counted(decision, asked, now, state, approved=True)
+    return _counted(decision, asked, now, state, leases, approved=True)
 
 
 def corrected(
@@ -103,10 +105,54 @@ def standing(policies: PolicySet, state: Mapping[str, bytes], now: int) -> list[
     return found
 
 
-def _asked(policies: PolicySet, decision: Decision, now: int, state: State) -> list[Asked]:
+class Leasing:
+    """Slices that one record gives back and takes. What it takes may be used once the record is written."""
+
+    def __init__(self, leases: Leases) -> None:
+        self.leases = leases
+        self.taken: dict[str, Lease] = {}
+        self.withdrawn: list[tuple[str, Lease]] = []
+
+    def back(self, asked: Asked, state: State) -> None:
+        """Give back what is left of a slice, so that the limit stands as it does without."""
+        for held in self.leases.withdraw(asked.name) if asked.limit.lease else ():
+            self.withdrawn.append((asked.name, held))
+            asked.before = asked.limit.window.take_back(asked.before, held.time, held.left)
+            state.put(asked.name, body_of(asked.before))
+
+    def take(self, asked: Asked, now: int, state: State) -> int:
+        """Count the call and a slice for those that follow; the time under which it counts."""
+        limit = asked.limit
+        more = slice_of(limit, EXACT.subtract(limit.max, asked.after))
+        used, time, until = limit.window.lease(asked.before, now, EXACT.add(asked.amount, more))
+        state.put(asked.name, body_of(used))
+        self.taken[asked.name] = Lease(limit, more, until, time, asked.after)
+        return time
+
+    def undo(self) -> None:
+        """The record comes to nothing, and another is made in its place: what was given back is held as before."""
+        for name, lease in self.withdrawn:
+            self.leases.hold(name, lease)
+
+    def written(self) -> None:
+        """The record is written."""
+        for name, lease in self.taken.items():
+            self.leases.hold(name, lease)
+
+
+def given_back(held: Sequence[tuple[str, Lease]], now: int, state: State) -> None:
+    """What is left of these slices goes back."""
+    for name, lease in held:
+        used = lease.limit.window.at(used_of(state.get(name)), now)
+        state.put(name, body_of(lease.limit.window.take_back(used, lease.time, lease.left)))
+
+
+def _asked(policies: PolicySet, decision: Decision, now: int, state: State, leases: Leasing) -> list[Asked]:
     call = decision.call
     limits = [*policies.limits_for(call), *([throttle(decision.throttle)] if decision.throttle else [])]
     asked = list(ask(limits, call, now, lambda name: used_of(state.get(name))))
+    for each in asked:
+        leases.back(each, state)
     call.limits = {each.limit.limit_id: each.fields() for each in asked if each.unknown is None or each.name}
     return asked
 
@@ -118,15 +164,20 @@ def _decided_anew(policies: PolicySet, decision: Decision) -> Decision:
     return replace(decision, verdict=max(fresh.verdict, least), hits=fresh.hits, shadow_hits=fresh.shadow_hits)
 
 
-def _counted(decision: Decision, asked: Sequence[Asked], now: int, state: State, *, approved: bool = False) -> Decision:
+def _counted(
+    decision: Decision, asked: Sequence[Asked], now: int, state: State, leases: Leasing, *, approved: bool = False
+) -> Decision:
     """Count the call where it counts: as one that may run, or as one that was denied."""
     runs, denied = decision.allowed or approved, _is_denied(decision, asked)
     uses = []
     for each in asked:
         counts = each.unknown is None and (denied if each.limit.denials else runs)
-        if counts:
+        time = now
+        if counts and each.limit.lease:
+            time = leases.take(each, now, state)
+        elif counts:
             state.put(each.name, body_of(each.limit.window.add(each.before, now, each.amount)))
-        uses.append(each.use(counted=counts, time=now))
+        uses.append(each.use(counted=counts, time=time))
     return replace(decision, limits=tuple(uses))
 
 

@@ -153,6 +153,11 @@ class LimitUse:
     counter: str
     trips: tuple[str, str] | None = None
 
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON-able data, without what the record says in other places (its time, and the state that it changed)."""
+        said = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("time", "counter")}
+        return {name: value for name, value in said.items() if value is not None}
+
     def __str__(self) -> str:
         """In one line."""
         whose = f" by {shown(list(self.key))}" if self.key else ""
@@ -260,7 +265,7 @@ class Decision:
             "hits": [to_dict(hit) for hit in self.hits],
             "shadow_hits": [to_dict(hit) for hit in self.shadow_hits],
             "obligations": [to_dict(duty) for duty in self.obligations],
-            "limits": [to_dict(use) for use in self.limits],
+            "limits": [use.to_dict() for use in self.limits],
             "record": self.record.seq if self.record else None,
         }
 

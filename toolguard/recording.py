@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from toolguard import history
 from toolguard.errors import StoreError, StoreFull
-from toolguard.limits import approved, corrected, limited
+from toolguard.leases import Leases
+from toolguard.limits import Leasing, approved, corrected, given_back, limited
 from toolguard.model import Decision, Outcome, Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from toolguard.audit.log import End, Log
     from toolguard.engine.compile import PolicySet
     from toolguard.model import Approval
@@ -26,13 +29,20 @@ class Recording:
 
     def __init__(self, log: Log) -> None:
         self._log = log
+        self._leases = Leases()
 
     def decision(self, decision: Decision) -> Decision:
         """The decision with its record; one that cannot be recorded comes back as a denial."""
         decision = self._kept_room_for(decision)
         try:
             if counting(decision):
-                return self._log.limited(decision, self._count)
+                leased = self._from_leases(decision)
+                if leased is None:
+                    count = _Count(self._leases, limited)
+                    decision = self._log.limited(decision, count)
+                    count.written()
+                    return decision
+                decision = leased
             self._log.decision(decision)
         except Exception as error:  # noqa: BLE001 - a full disk, a lock, a broken file: nothing runs without a record
             decision = self._denial(decision, error)
@@ -43,7 +53,13 @@ class Recording:
         decision = self._kept_room_for(decision)
         try:
             if counting(decision):
-                return await self._log.limited_async(decision, self._count)
+                leased = self._from_leases(decision)
+                if leased is None:
+                    count = _Count(self._leases, limited)
+                    decision = await self._log.limited_async(decision, count)
+                    count.written()
+                    return decision
+                decision = leased
             await self._log.decision_async(decision)
         except Exception as error:  # noqa: BLE001 - as in `decision`
             decision = self._denial(decision, error)
@@ -77,30 +93,40 @@ class Recording:
         Raises:
             Exception: it could not be recorded.
         """
-        counts = approval.granted is True and counting(decision)
-        return self._log.approval(decision, approval, self._approve if counts else None)
+        count = _Count(self._leases, approved) if approval.granted is True and counting(decision) else None
+        made = self._log.approval(decision, approval, count)
+        if count is not None:
+            count.written()
+        return made
 
-    def _count(self, decision: Decision, now: int, state: State) -> Decision:
-        return limited(self._policies(decision), decision, now, state)
+    def close(self) -> None:
+        """Give back what limits are held in advance, and end the log.
 
-    def _approve(self, decision: Decision, now: int, state: State) -> Decision:
-        return approved(self._policies(decision), decision, now, state)
+        Raises:
+            StoreError: that could not be recorded.
+        """
+        held = list(self._leases.all())
+        self._log.close((lambda now, state: given_back(held, now, state)) if held else None)
+
+    def _from_leases(self, decision: Decision) -> Decision | None:
+        """The decision with its use of limits, if it needs nothing of the ledger but its record."""
+        policies = _policies(decision)
+        if policies.reads_state or decision.throttle or policies.earlier_of(decision.call):
+            return None
+        return self._leases.take(policies, decision, self._log.now())
 
     def _says_more(self, decision: Decision, outcome: Outcome) -> bool:
         """Whether a counter or a later call depends on what became of the call."""
-        return bool(outcome.spent or (decision.policies and self._policies(decision).earlier_of(decision.call)))
+        return bool(outcome.spent or (decision.policies and _policies(decision).earlier_of(decision.call)))
 
     def _end(self, outcome: Outcome) -> End:
         def end(decision: Decision, now: int, state: State) -> dict[str, Any]:
-            policies = self._policies(decision)
+            policies = _policies(decision)
             limits = corrected(policies, decision, outcome.spent, now, state)
             facts = history.ended(policies, decision.call, outcome, now, state)
             return {**({"limits": limits} if limits else {}), **({"facts": facts} if facts else {})}
 
         return end
-
-    def _policies(self, decision: Decision) -> PolicySet:
-        return cast("PolicySet", decision.policies)  # a decision of ours is made with policies of ours
 
     def _kept_room_for(self, decision: Decision) -> Decision:
         if decision.verdict == Verdict.DENY or not self._log.store.short_of_room():
@@ -116,6 +142,30 @@ class Recording:
             except StoreError:
                 _logger.exception("nor could the denial")
         return denial
+
+
+class _Count:
+    """What a log calls inside of the transaction, where the ledger may ask it twice.
+
+    A record that fails takes what it gave back with it: it may have been written all the same.
+    """
+
+    def __init__(self, leases: Leases, how: Callable[..., Decision]) -> None:
+        self._leases, self._how = leases, how
+        self._leasing = Leasing(leases)
+
+    def __call__(self, decision: Decision, now: int, state: State) -> Decision:
+        self._leasing.undo()
+        self._leasing = Leasing(self._leases)
+        return self._how(_policies(decision), decision, now, state, self._leasing)
+
+    def written(self) -> None:
+        """The record is: what was taken in advance may be used."""
+        self._leasing.written()
+
+
+def _policies(decision: Decision) -> PolicySet:
+    return cast("PolicySet", decision.policies)  # a decision of ours is made with policies of ours
 
 
 def counting(decision: Decision) -> bool:

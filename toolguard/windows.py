@@ -8,7 +8,7 @@ window stays at the latest time it has seen, so that setting a clock back frees 
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_DOWN, Context, Decimal, Inexact, InvalidOperation, Overflow
@@ -78,6 +78,9 @@ class Window(Protocol):
     def add(self, used: Used, now: int, amount: Decimal) -> Used:
         """The same with one more use."""
 
+    def lease(self, used: Used, now: int, amount: Decimal) -> tuple[Used, int, int | None]:
+        """(With a slice that will be used later, the time it counts under, until when it may be used; None: for ever)."""
+
     def take_back(self, used: Used, time: int, less: Decimal) -> Used:
         """With less than was added at that time, if that still counts."""
 
@@ -99,9 +102,19 @@ class Sliding:
     def add(self, used: Used, now: int, amount: Decimal) -> Used:
         """See `Window`. Beyond MAX_ENTRIES, neighbours are put together at the later one's time, never at an earlier one."""
         used = self.at(used, now)
+        return self._added(used, used.latest, amount)
+
+    def lease(self, used: Used, now: int, amount: Decimal) -> tuple[Used, int, int | None]:
+        """See `Window`: it counts as if all of it were used at the last moment."""
+        used = self.at(used, now)
+        until = used.latest + max(1, self.length // PARTS)
+        return self._added(used, until, amount), until, until
+
+    def _added(self, used: Used, time: int, amount: Decimal) -> Used:
         if not amount:
             return used
-        entries = (*used.entries, (used.latest, str(amount)))
+        place = bisect_right(used.entries, time, key=_time)  # slices of others may lie in the future
+        entries = (*used.entries[:place], (time, str(amount)), *used.entries[place:])
         if len(entries) > MAX_ENTRIES:
             entries = self._together(entries)
         return Used(entries, EXACT.add(used.total, amount), used.latest)
@@ -142,6 +155,11 @@ class Calendar:
         used = self.at(used, now)
         total = EXACT.add(used.total, amount)
         return Used(((self._begins(used.latest), str(total)),), total, used.latest)
+
+    def lease(self, used: Used, now: int, amount: Decimal) -> tuple[Used, int, int | None]:
+        """See `Window`: to the end of the period."""
+        made = self.add(used, now, amount)
+        return made, made.latest, self._ends(made.latest)
 
     def take_back(self, used: Used, time: int, less: Decimal) -> Used:
         """See `Window`."""
@@ -196,6 +214,11 @@ class Lifetime:
         """See `Window`."""
         total = EXACT.add(used.total, amount)
         return Used(((0, str(total)),), total, max(now, used.latest))
+
+    def lease(self, used: Used, now: int, amount: Decimal) -> tuple[Used, int, int | None]:
+        """See `Window`."""
+        made = self.add(used, now, amount)
+        return made, made.latest, None
 
     def take_back(self, used: Used, time: int, less: Decimal) -> Used:  # noqa: ARG002 - every time is in it
         """See `Window`."""

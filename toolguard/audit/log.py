@@ -89,12 +89,26 @@ class Log:
         if self._later is not None:
             self._later.close()
 
-    def close(self) -> None:
-        """The guard was closed: on record, and under a checkpoint. A start without a stop has ended otherwise."""
+    def close(self, change: Callable[[int, State], None] | None = None) -> None:
+        """The guard was closed: on record, and under a checkpoint. A start without a stop has ended otherwise.
+
+        `change` changes the state with that record.
+        """
         self.flush()
-        self._append("stop", {"start": self._started})
+        if change is None:
+            self._append("stop", {"start": self._started})
+        else:
+            self._seen(self.store.transact(self._stopping(change), durable=self.durability == "durable"))
         if self._checkpointer is not None:
             self._checkpointer.close()
+
+    def _stopping(self, give_back: Callable[[int, State], None]) -> Change:
+        def change(seq: int, last: bytes, state: State) -> Record:
+            now, changes = self.now(), Changes(state.get)
+            give_back(now, changes)
+            return chained(seq, last, now, draft("stop", with_state({"start": self._started}, changes, state)))
+
+        return change
 
     def _start(self, policies: Documented) -> None:
         """The guard was started with these policies, which are kept beside the records under their revision."""
@@ -193,7 +207,7 @@ class Log:
             "hits": [_hit_as_dict(hit) for hit in decision.hits],
             "shadow_hits": [_hit_as_dict(hit) for hit in decision.shadow_hits],
             "obligations": [to_dict(duty) for duty in decision.obligations],
-            **({"limits": [to_dict(use) for use in decision.limits]} if decision.limits else {}),
+            **({"limits": [use.to_dict() for use in decision.limits]} if decision.limits else {}),
             "revision": decision.revision,
             "placement": self.placement,
             "start": self._started,
@@ -244,7 +258,7 @@ class Log:
             now, changes = self.now(), Changes(state.get)
             made.append(count(decision, now, changes))
             verdict = {"denied": made[-1].reason} if made[-1].verdict == Verdict.DENY else {}
-            said = {**content, **verdict, "limits": [to_dict(use) for use in made[-1].limits]}
+            said = {**content, **verdict, "limits": [use.to_dict() for use in made[-1].limits]}
             return chained(seq, last, now, draft("approval", with_state(said, changes, state)))
 
         self._seen(self.store.transact(change, durable=self.durability == "durable"))

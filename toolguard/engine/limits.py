@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from toolguard.model import Decision, ToolCall
 
 ONE = Decimal(1)
+_as_text = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode  # made once: `dumps` would make it each time
 GUARD = "guard"  # in the place of a policy's id, for what the guard itself was given
 THROTTLED = 6  # calls a minute of what is throttled
 MAX_DIGITS = 30  # before the point, and as many behind it: beyond, an amount is nobody's money
@@ -51,6 +52,7 @@ class CompiledLimit:
     covers: bool = True
     denials: bool = False
     trip: tuple[str, str] | None = None
+    lease: Decimal | None = None
 
     def concerns(self, call: ToolCall) -> bool:
         """Whether the policy's scope takes in this caller."""
@@ -63,7 +65,7 @@ class CompiledLimit:
             Indeterminate: a value of the context is no name.
         """
         key = [read(call) for read in self.keys]
-        return json.dumps(["limit", *self.signature, key], ensure_ascii=False, separators=(",", ":")), key
+        return _as_text(["limit", *self.signature, key]), key
 
 
 def compile_limit(policy: Policy, limit: Limit) -> CompiledLimit:
@@ -100,6 +102,7 @@ def compile_limit(policy: Policy, limit: Limit) -> CompiledLimit:
         policy.scope.org_ids,
         policy.capture,
         denials=limit.counts == "denials",
+        lease=Decimal(str(limit.lease)) if limit.lease else None,
         trip=(limit.halt.level, limit.halt.scope) if limit.halt else None,
     )
 
@@ -257,6 +260,8 @@ def ask(limits: Iterable[CompiledLimit], call: ToolCall, now: int, used: Callabl
 def judged(decision: Decision, asked: list[Asked]) -> Decision:
     """The decision as the limits want it: the most restrictive wins."""
     found = [hit for each in asked if (hit := each.hit()) is not None]
+    if not found:
+        return decision
     shadows = tuple(hit for hit in found if hit.mode == "shadow")
     hits = tuple(sorted((*decision.hits, *(hit for hit in found if hit.mode != "shadow")), key=lambda hit: -hit.effect))
     verdict = max([decision.verdict, *(hit.effect for hit in hits)])

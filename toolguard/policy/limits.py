@@ -55,9 +55,9 @@ def set_of_keys() -> tuple[str, ...]:
     return tuple(name for name in IDENTITY if name != _OF_ONE_CALL)
 
 
-def _bound(given: Any) -> int | float:
+def _bound(given: Any, info: ValidationInfo) -> int | float:
     if not isinstance(given, (int, float)) or isinstance(given, bool) or not math.isfinite(given) or given < 0:
-        raise ValueError(f"`max` has to be a number that is not negative, not {shown(given)}")
+        raise ValueError(f"`{info.field_name}` has to be a number that is not negative, not {shown(given)}")
     return given
 
 
@@ -92,6 +92,9 @@ class Limit(Strict):
     """In what time: the last `30s`, `15m`, `24h`, `7d`; the present `day`, `week` or `month`; or `lifetime`."""
     time_zone: str | None = None
     """Where the day, week or month is one: `Europe/Berlin`; UTC if left out."""
+    lease: Annotated[Any, AfterValidator(_bound), WithJsonSchema({"type": "number", "minimum": 0})] = None
+    """How much a process may take at once and use up by itself, for limits that many calls count in. What a process that is
+    killed held counts as spent, and near the end somebody may be refused what another process holds."""
     effect: Literal["flag", "escalate", "deny"] = "deny"
     """What happens to a call that would exceed it."""
     thresholds: tuple[Threshold, ...] = Field(default=(), strict=False, max_length=10)
@@ -135,7 +138,9 @@ class Limit(Strict):
     def _zone_goes_with_a_calendar(self) -> Self:
         if self.time_zone is not None and self.window not in CALENDAR:
             raise Refused(f"`time_zone` says nothing about the window `{self.window}`", ("time_zone",))
-        if self.counts == "denials" and (self.sum is not None or self.thresholds):
-            key = "sum" if self.sum is not None else "thresholds"
+        if self.counts == "denials" and (self.sum is not None or self.thresholds or self.lease is not None):
+            key = "sum" if self.sum is not None else "thresholds" if self.thresholds else "lease"
             raise Refused(f"a limit that counts denials has no `{key}`", (key,))
+        if self.lease is not None and self.thresholds:
+            raise Refused("a limit with a `lease` has no `thresholds`: no process knows how much all have used", ("lease",))
         return self
