@@ -150,3 +150,14 @@ def test_a_file_is_not_written_over_by_accident(exported, tmp_path, capsys, form
     assert main([*given, "--force", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["records"] == records
     assert path.read_bytes() == before
+
+
+def test_payloads_that_the_first_line_denies_are_not_let_pass(tmp_path):
+    ledger, path = tmp_path / "l.db", tmp_path / "l.jsonl"
+    with Guard([policy([rule(leaf("amount", "gt", 500))])], ledger=ledger, capture="full") as guard:
+        guard.evaluate("t", {"amount": 1})
+    main(["export", str(ledger), "--payloads", "--output", str(path)])
+    assert verify(path).intact
+    path.write_text(path.read_text().replace('"payloads": true', '"payloads": false', 1))
+    with pytest.raises(LedgerCorrupt, match="line 3: a payload, and the first line says that there are none"):
+        verify(path)

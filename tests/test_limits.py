@@ -689,3 +689,37 @@ def test_a_child_does_not_use_what_its_parent_holds(tmp_path):
         assert 1 + children + ours <= 100
         assert children >= 70
         assert ours >= 24
+
+
+# -- beginning anew ----------------------------------------------------------------------------------------------------
+
+
+def test_a_person_may_begin_a_count_anew(make):
+    guard = make(policies([limit(per=["agent_id"]), limit("calls", sum=None)]))
+    for agent in ("a", "b"):
+        assert spent(guard, 100, 1, agent_id=agent) == ["allow", "deny"]
+    record = guard.reset("day", ["a"], by="lead", reason="agreed")
+    assert (record.content["kind"], record.content["limit_id"], record.content["key"]) == ("reset", "day", ["a"])
+    assert spent(guard, 100, agent_id="a") == ["allow"]
+    assert spent(guard, 1, agent_id="b") == ["deny"]
+    guard.reset("day", by="lead", reason="agreed")
+    assert [spent(guard, 100, agent_id=agent) for agent in ("a", "b")] == [["allow"], ["allow"]]
+    assert guard.evaluate("pay", {"amount": 0}, agent_id="c").limits[1].before == "5"
+    for limit_id, key in (("other", None), ("day", ["z"]), ("day", [])):
+        with pytest.raises(StoreError, match="nothing is counted"):
+            guard.reset(limit_id, key, by="lead", reason="x")
+
+
+def test_begun_anew_from_the_command_line(tmp_path, capsys):
+    path = tmp_path / "l.db"
+    with Guard(policies([limit(per=["agent_id"], lease=5)]), ledger=path) as guard:
+        assert spent(guard, 99, 2, agent_id="a") == ["allow", "deny"]
+        given = ["reset", str(path), "--limit", "day", "--by", "lead", "--reason", "agreed"]
+        assert main([*given, "--key", '["a"]']) == 0
+        assert "counted anew from now on" in capsys.readouterr().out
+        assert spent(guard, 99, agent_id="a") == ["allow"]
+        assert main([*given, "--key", '["b"]']) == 1
+        assert "nothing is counted in a limit `day` for ['b']" in capsys.readouterr().err
+    for key in ("x", '"a"', "5"):
+        assert main([*given, "--key", key]) == 2
+    assert verify(path).intact

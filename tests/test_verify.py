@@ -354,3 +354,18 @@ def test_what_is_no_ledger_at_all_is_not_called_a_damaged_one(tmp_path):
         seal_path(path).write_bytes(Seal.begin(bytes(32)).to_bytes())
         with pytest.raises(LedgerCorrupt):
             verify(path)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "INSERT INTO state VALUES (CAST(x'ff41' AS TEXT), x'00')",
+        "INSERT INTO document VALUES (CAST(x'ff41' AS TEXT), x'00')",
+        "INSERT INTO halt VALUES (CAST(x'ff' AS TEXT), x'00')",
+    ],
+)
+def test_a_text_that_is_none_is_damage(copy, sql):
+    path, execute = copy
+    execute(sql)
+    with pytest.raises(LedgerCorrupt, match="UTF-8"):
+        verify(path)

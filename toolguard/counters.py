@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal, DecimalException
+from typing import TYPE_CHECKING, Any
 
 from toolguard.errors import StoreError
 from toolguard.windows import NOTHING, Used
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _as_text = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -31,3 +35,12 @@ def body_of(used: Used) -> bytes:
     """A counter as it is kept."""
     content = {"latest": used.latest, "total": str(used.total), "entries": used.entries}
     return _as_text(content).encode()
+
+
+def counts_for(name: str, limit_id: str, key: Sequence[Any] | None) -> bool:
+    """Whether this is the name of a counter of that limit, and of that key if one is given."""
+    try:
+        kind, _policy, limit, *_written, counted = json.loads(name)
+    except ValueError:
+        return False
+    return bool(kind == "limit" and limit == limit_id and (key is None or counted == list(key)))

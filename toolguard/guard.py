@@ -217,6 +217,14 @@ class Guard:
         """What is halted now, the most restrictive first."""
         return self._halts.in_force()
 
+    def reset(self, limit_id: str, key: Sequence[Any] | None = None, *, by: str, reason: str) -> Record:
+        """Begin to count a limit anew, for all or for one key (the values of its `per`, in order), and put that on record.
+
+        Raises:
+            StoreError: nothing is counted there, or it could not be recorded; then nothing is forgotten.
+        """
+        return self._log.reset(limit_id, key, by, reason)
+
     def refuse(self, tool: str, reason: str, *, group: str | None = None) -> Decision:
         """Record that a call was refused before it could be judged (arguments that cannot be read, for instance)."""
         call = ToolCall(tool, {}, group, call_id=self._new_id())

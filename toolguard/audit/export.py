@@ -68,7 +68,7 @@ class Export:
         try:
             with self.path.open(encoding="utf-8", newline="\n") as lines:
                 lines.readline()
-                yield from _records(lines)
+                yield from _records(lines, payloads=self.payloads)
         except OSError as error:
             raise StoreError(f"the export `{self.path}` cannot be read: {(error.strerror or str(error)).lower()}") from error
         except UnicodeDecodeError as error:
@@ -102,7 +102,7 @@ def end_line(count: int, head: Head, seal: Seal | None) -> str:
     return json.dumps({"end": {"records": count, "head": str(head), "seal": sealed}})
 
 
-def _records(lines: Iterable[str]) -> Iterator[Record]:
+def _records(lines: Iterable[str], *, payloads: bool) -> Iterator[Record]:
     """The records in the lines behind the first."""
     count, last, numbered = 0, Head(0, EMPTY_HASH.hex()), enumerate(lines, 2)
     for number, line in numbered:
@@ -114,6 +114,8 @@ def _records(lines: Iterable[str]) -> Iterator[Record]:
             if not isinstance(end, dict) or (end.get("records"), end.get("head")) != (count, str(last)):
                 raise LedgerCorrupt(f"line {number}: the export ends with record {last.seq}, and its last line says otherwise")
             return
+        if "payload" in content and not payloads:
+            raise LedgerCorrupt(f"line {number}: a payload, and the first line says that there are none")
         try:
             body, payload = content["body"], content.get("payload")
             record = Record(

@@ -15,6 +15,7 @@ from toolguard.audit.later import Later
 from toolguard.audit.state import with_state
 from toolguard.audit.verify import follow
 from toolguard.canonical import to_json
+from toolguard.counters import counts_for
 from toolguard.errors import LedgerCorrupt, StoreError
 from toolguard.model import CAPTURES, RuleHit, Verdict, to_dict
 from toolguard.release import version
@@ -237,6 +238,27 @@ class Log:
             return link(seq, last, "erasure", self.now(), content)
 
         return self.store.erase(build, seqs, change)
+
+    def reset(self, limit_id: str, key: Sequence[Any] | None, by: str, reason: str) -> Record:
+        """Begin to count a limit anew, for one key or for all.
+
+        Raises:
+            StoreError: nothing is counted there, or it could not be recorded; then nothing is forgotten.
+        """
+        names = [name for name in self.store.state() if counts_for(name, limit_id, key)]
+        if not names:
+            raise StoreError(f"nothing is counted in a limit `{limit_id}`" + (f" for {list(key)}" if key is not None else ""))
+
+        def change(seq: int, last: bytes, state: State) -> Record:
+            changes = Changes(state.get)
+            for name in names:
+                changes.put(name, None)
+            content = {"limit_id": limit_id, "key": key, "by": by, "reason": reason}
+            return chained(seq, last, self.now(), draft("reset", with_state(content, changes, state)))
+
+        record = self.store.transact(change, durable=True)
+        self._seen(record)
+        return record
 
     def halt(self, kind: str, content: dict[str, Any], scope: str, body: bytes | None) -> Record:
         """A halt was put in force (`body` is what the store keeps of it) or lifted, in one step with its record.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 KINDS = (
     *("start", "stop", "reload", "decision", "approval", "outcome"),
-    *("halt", "resume", "erasure", "checkpoint", "anchor", "archive"),
+    *("halt", "resume", "reset", "erasure", "checkpoint", "anchor", "archive"),
 )
 NANOSECONDS = 1_000_000_000
 

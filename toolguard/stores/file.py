@@ -198,7 +198,7 @@ def store_error(path: Path, error: sqlite3.Error | OSError) -> StoreError:
     name = getattr(error, "sqlite_errorname", "")
     if name == "SQLITE_NOTADB" and not seal_path(path).exists():
         return StoreError(f"`{path}` is no ledger: it is not an SQLite database, and there is no seal beside it")
-    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) or "decode to UTF-8" in str(error):  # a text that is none
         return LedgerCorrupt(f"`{path}` is damaged: {error}")
     if name == "SQLITE_FULL" or getattr(error, "errno", None) in _FULL:
         return StoreFull(f"there is no room left for the ledger `{path}`")
