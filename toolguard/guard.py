@@ -24,7 +24,7 @@ from toolguard.engine.compile import PolicySet
 from toolguard.engine.decide import decide
 from toolguard.errors import MalformedCall, StoreError, ToolDenied, ToolHalted
 from toolguard.figures import FIGURES
-from toolguard.halt import GLOBAL, LEVELS, THROTTLE, Halt, Halts, check_scope, scope_of
+from toolguard.halt import GLOBAL, LEVELS, THROTTLE, Halt, Halts, check_scope, tripped
 from toolguard.model import Decision, Identity, Outcome, ToolCall, Verdict
 from toolguard.policy.load import load_policies, pack_path, policy_files
 from toolguard.proposal import Who, harmless, identify, merged, plain_call
@@ -367,28 +367,17 @@ class Guard:
         return replace(halted, record=None) if halted.halted else None
 
     def _told(self, decision: Decision) -> Decision:
-        if any(use.trips for use in decision.limits):
-            self._trip(decision)
+        try:
+            for halt in tripped(decision, self._halts):
+                self.halt(halt.scope, reason=halt.reason, by=halt.by, level=halt.level)
+        except StoreError:
+            _logger.exception("a limit calls for a halt that could not be put in force")
         if self._on_decision is not None:
             try:
                 self._on_decision(decision)
             except Exception:
                 _logger.exception("`on_decision` failed")
         return decision
-
-    def _trip(self, decision: Decision) -> None:
-        """Put in force what exceeded limits call for, unless that or more is in force already."""
-        for use in decision.limits:
-            if use.trips is None:
-                continue
-            level, scope = use.trips[0], scope_of(use.trips[1], decision.call)
-            said = f"limit `{use.limit_id}`: {use.after} of {use.max} ({use.window})"
-            try:
-                kept = next((halt for halt in self._halts.in_force() if halt.scope == scope), None)
-                if kept is None or list(LEVELS).index(kept.level) < list(LEVELS).index(level):
-                    self.halt(scope, reason=said, by=f"limit `{use.limit_id}`", level=level)
-            except StoreError:
-                _logger.exception("%s could not be put in force over %s", level, scope)
 
 
 def _end(ref: weakref.ref[Guard], process: int) -> None:

@@ -10,9 +10,9 @@ from toolguard.errors import LedgerCorrupt
 from toolguard.model import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
-    from toolguard.model import ToolCall
+    from toolguard.model import Decision, ToolCall
     from toolguard.stores.base import Store
 
 GLOBAL = "global"
@@ -138,16 +138,30 @@ class Halts:
         return next((halt for halt in self.in_force() if halt.covers(call)), None)
 
 
-def scope_of(kind: str, call: ToolCall) -> str:
-    """The scope of a halt that a limit puts in force over the kind of caller that a call comes from."""
-    name = call.tool if kind == "tool" else getattr(call, f"{kind}_id", None)
+def tripped(decision: Decision, halts: Halts) -> Iterator[Halt]:
+    """The halts that exceeded limits call for, but for those of which as much, or more, is in force already."""
+    for use in decision.limits:
+        if use.trips is not None:
+            level, scope = use.trips[0], _scope_of(use.trips[1], decision.call)
+            kept = next((halt for halt in halts.in_force() if halt.scope == scope), None)
+            if kept is None or _strictness(kept.level) < _strictness(level):
+                reason = f"limit `{use.limit_id}`: {use.after} of {use.max} ({use.window})"
+                yield Halt(scope, reason, f"limit `{use.limit_id}`", use.time, level)
+
+
+def _scope_of(kind: str, call: ToolCall) -> str:
+    """Whom it covers: the caller of that kind, or the tool where the call has no such caller."""
     if kind == GLOBAL:
         return GLOBAL
+    name = call.tool if kind == "tool" else getattr(call, f"{kind}_id", None)
     return f"{kind}:{name}" if name and name == name.strip() else f"tool:{call.tool}"
+
+
+def _strictness(level: str) -> int:
+    return list(LEVELS).index(level)
 
 
 def ordered(kept: Mapping[str, bytes]) -> tuple[Halt, ...]:
     """The halts that a store keeps, the most restrictive first, of equals the earlier."""
     halts = [read_halt(scope, body) for scope, body in kept.items()]
-    levels = list(LEVELS)
-    return tuple(sorted(halts, key=lambda halt: (-levels.index(halt.level), halt.time)))
+    return tuple(sorted(halts, key=lambda halt: (-_strictness(halt.level), halt.time)))
