@@ -274,11 +274,14 @@ _BOUNDS = ("gt", "gte", "lt", "lte")
 _OF_TEXT = ("regex", "contains", "not_contains", "starts_with", "ends_with")
 
 
-@check("money-without-limit", Severity.NOTE, remedy="watch the sum elsewhere: many small calls stay below a cap on each")
+@check("money-without-limit", Severity.NOTE, remedy="add a limit with `sum:` on it: many small calls stay below a cap on each")
 def money_without_limit(written: Written) -> Advice:
     """The policy caps single amounts. Their sum is not capped, so an agent can split a large amount into many small ones."""
+    summed = {written.field(limit.sum).steps[-1] for limit in written.policy.limits if limit.sum is not None}
     for path, rule, leaf in written.leaves():
         last = written.field(leaf.field).steps[-1:]
+        if summed & set(last):
+            continue
         if rule.verdict >= Verdict.ESCALATE and leaf.operator in _BOUNDS and last and last[0] in MONEY_NAMES:
             yield path, f"single values of `{leaf.field}` are capped, and their sum is not"
             return
