@@ -367,17 +367,21 @@ class Guard:
         return replace(halted, record=None) if halted.halted else None
 
     def _told(self, decision: Decision) -> Decision:
-        try:
-            for halt in tripped(decision, self._halts):
-                self.halt(halt.scope, reason=halt.reason, by=halt.by, level=halt.level)
-        except StoreError:
-            _logger.exception("a limit calls for a halt that could not be put in force")
+        if decision.limits:
+            self._trip(decision)
         if self._on_decision is not None:
             try:
                 self._on_decision(decision)
             except Exception:
                 _logger.exception("`on_decision` failed")
         return decision
+
+    def _trip(self, decision: Decision) -> None:
+        try:
+            for halt in tripped(decision, self._halts):
+                self.halt(halt.scope, reason=halt.reason, by=halt.by, level=halt.level)
+        except StoreError:
+            _logger.exception("a limit calls for a halt that could not be put in force")
 
 
 def _end(ref: weakref.ref[Guard], process: int) -> None:
