@@ -1,4 +1,6 @@
 import pathlib
+import sqlite3
+from contextlib import contextmanager
 
 import pytest
 import yaml
@@ -62,3 +64,13 @@ def guard(tmp_path):
     yield make
     for each in made:
         each.close()
+
+
+@contextmanager
+def opened(path):
+    """A ledger's database as somebody has it who owns the file; what is done there is committed."""
+    database = sqlite3.connect(path, isolation_level=None)
+    try:
+        yield database
+    finally:
+        database.close()

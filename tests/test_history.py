@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
+from conftest import opened
 
 from toolguard import Guard, ToolDenied, guarded, verify
 from toolguard.model import Outcome
@@ -285,9 +286,8 @@ def test_the_chain_holds_and_a_changed_fact_shows(tmp_path):
         assert verify(path).intact
         kept = dict(guard.store.state())
     for key, body in kept.items():
-        with guard.store.__class__(path)._exclusive() as handle:
-            handle.database.execute("DELETE FROM state WHERE key = ?", (key,))
-        assert not verify(path).intact
-        with guard.store.__class__(path)._exclusive() as handle:
-            handle.database.execute("INSERT INTO state VALUES (?, ?)", (key, body))
+        with opened(path) as database:
+            database.execute("DELETE FROM state WHERE key = ?", (key,))
+            assert not verify(path).intact
+            database.execute("INSERT INTO state VALUES (?, ?)", (key, body))
         assert verify(path).intact

@@ -3,11 +3,11 @@
 import asyncio
 import json
 import os
-import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import pytest
+from conftest import opened
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -328,7 +328,7 @@ def test_what_is_halted_uses_nothing(make):
 def test_a_counter_that_cannot_be_read_denies(tmp_path):
     with Guard(policies([limit()]), ledger=tmp_path / "l.db") as guard:
         assert spent(guard, 1) == ["allow"]
-        with sqlite3.connect(tmp_path / "l.db") as database:
+        with opened(tmp_path / "l.db") as database:
             database.execute("UPDATE state SET body = x'00'")
         decision = guard.evaluate("pay", {"amount": 1})
         assert (decision.verdict, decision.record) == (Verdict.DENY, None)
@@ -440,7 +440,7 @@ def counted(tmp_path):
 @pytest.mark.parametrize("harm", HARMS)
 def test_a_counter_that_somebody_changed_shows(counted, harm):
     assert verify(counted).intact
-    with sqlite3.connect(counted) as database:
+    with opened(counted) as database:
         database.execute(harm)
     report = verify(counted)
     assert (report.finding.kind, report.trusted) == ("altered", 9)
@@ -448,12 +448,12 @@ def test_a_counter_that_somebody_changed_shows(counted, harm):
 
 
 def test_a_counter_of_before_that_was_put_back_shows(counted):
-    with sqlite3.connect(counted) as database:
+    with opened(counted) as database:
         before = database.execute("SELECT key, body FROM state").fetchall()
     with Guard(policies([limit(per=["agent_id"])]), ledger=counted) as guard:
         spent(guard, 20, agent_id="b0")
     assert verify(counted).intact
-    with sqlite3.connect(counted) as database:
+    with opened(counted) as database:
         database.executemany("INSERT OR REPLACE INTO state VALUES (?, ?)", before)
     assert "is not what the records say" in verify(counted).finding.message
 
@@ -467,10 +467,10 @@ def test_counters_go_on_behind_an_archive(counted, tmp_path):
         assert spent(guard, 41, 40, agent_id="b0") == ["deny", "allow"]
     assert verify(counted).intact
     assert verify(counted, archives=[tmp_path / "a.jsonl"]).intact
-    with sqlite3.connect(counted) as database:
+    with opened(counted) as database:
         database.execute("DELETE FROM state WHERE key LIKE '%b1%'")
     assert not verify(counted, archives=[tmp_path / "a.jsonl"]).intact  # its records are in the archive
-    with sqlite3.connect(counted) as database:
+    with opened(counted) as database:
         database.execute("DELETE FROM state")
     assert not verify(counted).intact
 

@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from conftest import leaf, policy, rule
+from conftest import leaf, opened, policy, rule
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -314,7 +314,7 @@ def test_policies_of_which_only_a_reload_tells(tmp_path):
         source.write_text(written(100))
         revision = guard.reload()
     assert list(verify(path).revisions.values()) == [1, 2]
-    with sqlite3.connect(path) as database:
+    with opened(path) as database:
         database.execute("DELETE FROM document WHERE name = ?", (f"policies {revision}",))
     assert f"the policies of revision {revision[:12]}, which record 2 says" in verify(path).finding.message
 
@@ -345,7 +345,7 @@ def test_what_is_no_ledger_at_all_is_not_called_a_damaged_one(tmp_path):
     """Unless a seal lies beside it: then it was one."""
     text, other = tmp_path / "notes.txt", tmp_path / "other.db"
     text.write_text("notes " * 1000)
-    with sqlite3.connect(other) as database:
+    with opened(other) as database:
         database.execute("CREATE TABLE record (x)")
     for path in (text, other):
         with pytest.raises(StoreError, match=r"no ledger|not a ledger") as raised:
