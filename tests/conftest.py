@@ -9,6 +9,7 @@ from toolguard import Guard
 from toolguard.engine.conditions import bindings_of, condition
 from toolguard.errors import Indeterminate
 from toolguard.policy.load import load_policies
+from toolguard.stores.memory import MemoryStore
 
 CASES = pathlib.Path(__file__).parent / "cases"
 
@@ -74,3 +75,27 @@ def opened(path):
         yield database
     finally:
         database.close()
+
+
+class Clock:
+    """A clock that goes where the test puts it, in nanoseconds."""
+
+    now = 10**18
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture(params=["memory", "file"])
+def make(request, tmp_path):
+    """Makes guards over one ledger, which is kept in memory or in a file."""
+    store, made = MemoryStore(), []
+
+    def guard(given, **options):
+        ledger = store if request.param == "memory" else tmp_path / "l.db"
+        made.append(Guard(given, ledger=ledger, **options))
+        return made[-1]
+
+    yield guard
+    for each in made[::-1]:
+        each.close()

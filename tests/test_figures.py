@@ -3,18 +3,12 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from conftest import Clock
 
 from toolguard import Guard
 from toolguard.figures import FIGURES
 
 HOUR = 3600 * 10**9
-
-
-class Clock:
-    now = 10**18
-
-    def __call__(self):
-        return self.now
 
 
 def policy(field, value, effect="deny", operator="gt"):

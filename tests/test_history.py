@@ -6,11 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
-from conftest import opened
+from conftest import Clock, opened
 
 from toolguard import Guard, ToolDenied, guarded, verify
 from toolguard.model import Outcome
-from toolguard.stores.memory import MemoryStore
 
 MINUTE = 60 * 10**9
 LOOKUP = {"tool": "orders.get", "bind": {"order_id": "id"}, "within": "15m"}
@@ -30,27 +29,6 @@ def needs(*earlier, rule_id="needs", effect="deny", **others):
 
 def forbids(*earlier, rule_id="forbids", **others):
     return {"rule_id": rule_id, "effect": "deny", "forbids_after": list(earlier), **others}
-
-
-class Clock:
-    now = 10**18
-
-    def __call__(self):
-        return self.now
-
-
-@pytest.fixture(params=["memory", "file"])
-def make(request, tmp_path):
-    store, made = MemoryStore(), []
-
-    def guard(given, **options):
-        ledger = store if request.param == "memory" else tmp_path / "l.db"
-        made.append(Guard(given, ledger=ledger, **options))
-        return made[-1]
-
-    yield guard
-    for each in made[::-1]:
-        each.close()
 
 
 def did(guard, tool, params, value=None, kind="returned", **who):

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import pytest
-from conftest import opened
+from conftest import Clock, opened
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,29 +28,6 @@ def policies(limits, rules=(), policy_id="p", **others):
 
 def limit(limit_id="day", **others):
     return {"limit_id": limit_id, "max": 100, "window": "24h", "sum": "parameters.amount", **others}
-
-
-class Clock:
-    def __init__(self):
-        self.now = 10**18
-
-    def __call__(self):
-        return self.now
-
-
-@pytest.fixture(params=["memory", "file"])
-def make(request, tmp_path):
-    """Makes guards over one ledger."""
-    store, made = MemoryStore(), []
-
-    def guard(given, **options):
-        ledger = store if request.param == "memory" else tmp_path / "l.db"
-        made.append(Guard(given, ledger=ledger, **options))
-        return made[-1]
-
-    yield guard
-    for each in made[::-1]:
-        each.close()
 
 
 def spent(guard, *amounts, **who):

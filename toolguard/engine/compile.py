@@ -9,9 +9,10 @@ from toolguard.canonical import digest, encode
 from toolguard.engine.conditions import bindings_of, condition
 from toolguard.engine.earlier import CompiledEarlier, compile_earlier, said_of, with_earlier
 from toolguard.engine.explain import trace
+from toolguard.engine.hits import hit_of
 from toolguard.engine.limits import CompiledLimit, compile_limit, rate_of
 from toolguard.errors import Indeterminate
-from toolguard.model import CAPTURES, Citation, Explanation, RuleHit, RuleTrace, Verdict
+from toolguard.model import CAPTURES, Explanation, RuleHit, RuleTrace, Verdict
 from toolguard.policy.condition import Leaf, parts
 from toolguard.policy.document import DEFAULT_PRIORITY
 from toolguard.walk import ConditionTrace
@@ -217,20 +218,7 @@ def revision_of(document: dict[str, Any]) -> str:
 
 def compile_rule(policy: Policy, rule: Rule, facts: Bindings) -> CompiledRule:
     """One rule with everything it would report, made once; `facts` are the policy's."""
-    config, citation = rule.effect_config, rule.citation
-    hit = RuleHit(
-        policy_id=policy.policy_id,
-        policy_version=policy.version,
-        rule_id=rule.rule_id,
-        rule_name=rule.name,
-        effect=rule.verdict,
-        mode=policy.mode,
-        severity=config.severity,
-        suggested_response=config.suggested_response,
-        escalate_to=config.escalate_to,
-        timeout_minutes=config.timeout_minutes,
-        citation=Citation(**citation.model_dump()) if citation else None,
-    )
+    hit = hit_of(policy, rule)
     base, earlier = condition(rule.conditions, facts), compile_earlier(policy, rule)
     return CompiledRule(
         with_earlier(base, earlier) if earlier else base,

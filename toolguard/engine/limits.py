@@ -12,8 +12,9 @@ from zoneinfo import ZoneInfo
 
 from toolguard.canonical import kind_name
 from toolguard.engine.facts import NO_FACTS, getter
+from toolguard.engine.hits import hit_of
 from toolguard.errors import Indeterminate, Missing
-from toolguard.model import Citation, LimitUse, RuleHit, Verdict
+from toolguard.model import LimitUse, RuleHit, Verdict
 from toolguard.operators import number
 from toolguard.policy.document import DEFAULT_PRIORITY, Policy
 from toolguard.policy.fields import parse_field
@@ -70,22 +71,7 @@ class CompiledLimit:
 
 def compile_limit(policy: Policy, limit: Limit) -> CompiledLimit:
     """One limit with everything it would report."""
-    config, citation = limit.effect_config, limit.citation
-    effect = Verdict[limit.effect.upper()]
-    hit = RuleHit(
-        policy_id=policy.policy_id,
-        policy_version=policy.version,
-        rule_id=limit.limit_id,
-        rule_name=limit.name,
-        effect=effect,
-        mode=policy.mode,
-        severity=config.severity,
-        suggested_response=config.suggested_response,
-        escalate_to=config.escalate_to,
-        timeout_minutes=config.timeout_minutes,
-        citation=Citation(**citation.model_dump()) if citation else None,
-        limit=True,
-    )
+    hit = hit_of(policy, limit)
     return CompiledLimit(
         limit.limit_id,
         hit,
@@ -97,7 +83,7 @@ def compile_limit(policy: Policy, limit: Limit) -> CompiledLimit:
         tuple(map(_key, limit.per)),
         _amount(limit.sum),
         tuple((Decimal(each.percent), Verdict[each.effect.upper()]) for each in limit.thresholds),
-        (-effect, policy.priority or DEFAULT_PRIORITY, DEFAULT_PRIORITY),
+        (-hit.effect, policy.priority or DEFAULT_PRIORITY, DEFAULT_PRIORITY),
         policy.scope.agent_ids,
         policy.scope.org_ids,
         policy.capture,
