@@ -62,6 +62,16 @@ This page is written by `make docs` from the checks themselves; each example is 
 """
 
 
+RECIPES = """\
+# Recipes
+
+Whole policies for common wishes, to copy and change. The tables say what each decides, call after call; this page is written by
+`make docs` from test cases that run. [The policy language](policies.md) says what each key means, `toolguard lint` looks for
+mistakes, `toolguard evaluate --policy P --call C.json` tries one out. Add a `citation:` to rules whose document you have: the
+agent and the reviewer are told.
+"""
+
+
 def cases(name: str) -> list[dict]:
     """The rows of one case file of the tests."""
     return yaml.safe_load((CASES / f"{name}.yaml").read_text(encoding="utf-8"))
@@ -257,10 +267,19 @@ def _filled(text: str, made: dict[str, str]) -> str:
     return text
 
 
+def recipes_page(_: str) -> str:
+    """Whole policies for common wishes, each with what it decides."""
+    parts = [RECIPES]
+    for recipe in cases("recipes"):
+        parts += [f"## {recipe['title']}\n", recipe["text"], *_example(recipe)]
+    return "\n".join(parts).rstrip() + "\n"
+
+
 PAGES: dict[str, Callable[[str], str]] = {
     "policies.md": policies_page,
     "facts/url.md": url_page,
     "lint.md": lint_page,
+    "recipes.md": recipes_page,
     "policy.schema.json": schema_page,
 }
 
