@@ -72,7 +72,8 @@ class GuardedTool:
             lambda: self.point.evaluate_async(self.name, view, group=self.group),
         )
         if decision.verdict == Verdict.ESCALATE:
-            yield Work(lambda: self.point.approve(decision), lambda: self.point.approve_async(decision))
+            asked = decision
+            decision = yield Work(lambda: self.point.approve(asked), lambda: self.point.approve_async(asked))
         elif not decision.allowed:
             raise ToolHalted(decision) if decision.halted else ToolDenied(decision)
         outcome: Outcome = yield Run(*self.binding.spread(own | injected), self.point.running(decision))

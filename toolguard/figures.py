@@ -89,6 +89,19 @@ def put_into(names: Iterable[str], call: ToolCall, now: int, state: State) -> No
     call.context = context
 
 
+def without(names: Iterable[str], context: Mapping[str, Any]) -> dict[str, Any]:
+    """A context without these figures, which are others in every call."""
+    left: dict[str, Any] = json.loads(json.dumps(context, default=str))
+    for name in names:
+        *path, last = name.split(".")[1:]
+        place: Any = left
+        for step in path:
+            place = place.get(step) if isinstance(place, dict) else None
+        if isinstance(place, dict):
+            place.pop(last, None)
+    return left
+
+
 def count(names: Iterable[str], decision: Decision, now: int, state: State, *, approved: bool = False) -> None:
     """Count what became of the call."""
     call = decision.call

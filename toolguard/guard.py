@@ -16,18 +16,19 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from toolguard.approvals import ask, ask_async, failed, must_be_granted
+from toolguard.asking import Asking, Verbs
 from toolguard.audit.chance import random_id
 from toolguard.audit.checkpoint import Checkpoints
 from toolguard.audit.log import DURABILITIES, Log, captures_of
 from toolguard.engine.compile import PolicySet
 from toolguard.engine.decide import decide
-from toolguard.errors import MalformedCall, StoreError, ToolDenied, ToolHalted
+from toolguard.errors import MalformedCall, StoreError
+from toolguard.escalations import Desk, Escalation, waiting
 from toolguard.figures import FIGURES
 from toolguard.halt import GLOBAL, LEVELS, THROTTLE, Halt, Halts, check_scope, tripped
 from toolguard.model import Decision, Identity, Outcome, ToolCall, Verdict
 from toolguard.policy.load import load_policies, pack_path, policy_files
-from toolguard.proposal import Who, harmless, identify, merged, plain_call
+from toolguard.proposal import Who, again, harmless, identify, merged, plain_call
 from toolguard.recording import Recording
 from toolguard.running import Running, RunningCall
 from toolguard.stores.memory import MemoryStore
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from toolguard.approvals import Approver
-    from toolguard.model import Approval, Record
+    from toolguard.model import Record
     from toolguard.stores.base import Store
 
 
@@ -62,24 +63,23 @@ class Guard:
         rate: how many calls each agent may make, such as "60/1m", whatever the tools; all without an `agent_id` share one.
         track: keep what the reference's policies ask of an agent's past (`context.verified.agent_velocity.*`, ...) itself, in
             the place of what `context` says.
-        durability: "durable", the record of an allowed call survives a power loss before its tool runs; "process", it survives
-            the end of the process and may be lost with the power; "async", no call waits for its record, and up to 10,000 of
-            the last ones are lost with the process. It is on record which.
+        durability: "durable", the record of an allowed call survives a power loss before its tool runs; "process", the end of
+            the process; "async", no call waits for its record, and up to 10,000 of the last are lost with the process.
         capture: how much of a call's parameters the ledger keeps, for all tools or by tool (`"*"` for every other one), unless
             a policy says so: "none"; "digest", what it takes to prove a value somebody else kept; "redacted", also their shape,
             without texts and long numbers; "full", everything.
         checkpoints: when the ledger is summed up in a checkpoint, with which key it is signed, and where it is copied to.
         approver: asked for an escalated call of a guarded tool, with the decision; True or a granted `Approval` lets it run.
             A coroutine is awaited where the tool is one, too. Without an approver an escalation is a denial.
-        now: nanoseconds since 1970.
+        approvers: keys (`NAME+ID+KEY`) of people whose signed answers count, each with its roles (`["*"]`: every one).
+            Escalated calls are then kept in the ledger, and guarded tools wait for `toolguard approvals approve`.
         on_decision: told of every decision once it is recorded, for logs and metrics; it cannot change anything.
-        new_id: makes the id of a call that comes without one.
+        now, new_id: nanoseconds since 1970, and the id of a call that comes without one.
 
     Raises:
         ValueError: `unmatched` is no verdict, `rate` no rate, or `durability` or `capture` none there is.
         PolicyError: a policy was refused; nothing was loaded.
-        StoreError: the ledger cannot be opened.
-        LedgerCorrupt: the ledger's chain does not hold.
+        StoreError: the ledger cannot be opened (LedgerCorrupt: its chain does not hold).
     """
 
     def __init__(
@@ -96,6 +96,7 @@ class Guard:
         capture: str | Mapping[str, str] = "digest",
         checkpoints: Checkpoints = Checkpoints(),  # noqa: B008 - frozen
         approver: Approver | None = None,
+        approvers: Mapping[str, Sequence[str]] | None = None,
         on_decision: Callable[[Decision], object] | None = None,
         now: Callable[[], int] = time.time_ns,
         new_id: Callable[[], str] = random_id,
@@ -114,13 +115,14 @@ class Guard:
         self._halts = Halts(self.store)
         self._running = Running(lambda: self.store.signal() == self._halts.quiet, lambda one: self._halts.over(one.call))
         self._log = Log(self.store, now, captures, durability=durability)
-        self._recording = Recording(self._log)
-        self._approver = approver
         self._on_decision = on_decision
         self._new_id = new_id
-        self._reloading = threading.Lock()
-        self._watchers: list[Watcher] = []
+        self._reloading, self._watchers = threading.Lock(), list[Watcher]()
         try:
+            desk = Desk(approvers, self.store.ledger_id) if approvers is not None else None
+            self._recording = Recording(self._log, desk)
+            verbs = Verbs(self._halted_by_now, self._recording.approval, self._judged_again)
+            self._asking = Asking(approver, self.store, now, verbs)
             self._log.open(self.policies, checkpoints)
             self._at_exit = partial(_end, weakref.ref(self), os.getpid())
             atexit.register(self._at_exit)
@@ -159,6 +161,12 @@ class Guard:
         late = self._overtaken(decision)
         return self._told(decision if late is None else await self._recording.decision_async(late))
 
+    def _halted_by_now(self, decision: Decision) -> Decision:
+        return decision if self.store.signal() == self._halts.quiet else self._unless_halted(decision)
+
+    def _judged_again(self, decision: Decision) -> Decision:
+        return self._recorded(self._judged(**again(decision.call)))
+
     def _judged(self, tool: str, params: Mapping[str, Any], **who: Unpack[Who]) -> Decision:
         """The decision, without its record."""
         call = ToolCall(tool, params, who.get("group"), call_id=who.get("call_id") or self._new_id())
@@ -171,7 +179,7 @@ class Guard:
             identify(call, caller)
             plain_call(call)
             decision = decide(self.policies, call)
-            return decision if self.store.signal() == self._halts.quiet else self._unless_halted(decision)
+            return self._halted_by_now(decision)
         except MalformedCall as malformed:
             return self._denial(harmless(call), f"malformed call: {malformed}")
         except Exception as error:  # whatever is wrong with us, the call does not go through
@@ -231,33 +239,23 @@ class Guard:
         identify(call, _caller.get())
         return self._recorded(self._denial(harmless(call), reason))
 
-    def approve(self, decision: Decision) -> None:
-        """Ask the approver about an escalated call and record the answer.
+    def approve(self, decision: Decision) -> Decision:
+        """Have an escalated call answered: ask the approver, or wait for somebody who may answer. The decision to go on with.
 
         Raises:
-            ApprovalUnavailable: there is no approver, it failed, its answer is no answer, or it could not be recorded.
+            ApprovalUnavailable: there is nobody to ask, it failed, its answer is none, could not be recorded, or did not come.
             ApprovalRefused: the answer is no.
-            ToolHalted: the call was halted meanwhile.
+            ToolDenied: something else denies the call by now (ToolHalted: a halt).
         """
-        self._answered(decision, ask(self._approver, decision))
+        return self._asking.answered(decision)
 
-    async def approve_async(self, decision: Decision) -> None:
+    async def approve_async(self, decision: Decision) -> Decision:
         """As `approve`, for asyncio: other coroutines go on, and an approver that is a coroutine is awaited."""
-        import asyncio  # noqa: PLC0415 - a program without coroutines does not pay for it
+        return await self._asking.answered_async(decision)
 
-        await asyncio.to_thread(self._answered, decision, await ask_async(self._approver, decision))
-
-    def _answered(self, decision: Decision, approval: Approval) -> None:
-        try:
-            settled = self._recording.approval(decision, approval)
-        except Exception as error:  # an answer that is not on record is none
-            raise failed(decision, error) from error
-        if self.store.signal() != self._halts.quiet and (halted := self._unless_halted(decision)).halted:
-            raise ToolHalted(halted)
-        must_be_granted(approval, decision)
-        if settled.verdict == Verdict.DENY:
-            raise ToolDenied(settled)
-        decision.limits = settled.limits
+    def pending(self) -> list[Escalation]:
+        """The escalated calls that wait for an answer, the oldest first."""
+        return waiting(self.store.state(), self._log.now())
 
     def settle(self, decision: Decision, outcome: Outcome) -> None:
         """Record what became of an allowed call. The tool has run, so a failure here is logged and not raised."""

@@ -191,6 +191,7 @@ class Decision:
     `cause` is set where something other than a rule decided (no policy, a malformed call, a ledger that cannot be written).
     `record` is this decision in the ledger, None while it is not there. `policies` are those it was made with. `halted` says
     that a halt denies it. `limits` is what the call has to do with limits; `throttle` the scope of a halt that slows it down.
+    `escalation` is the call as it waits for an answer, or waited (`escalations.Escalation`), where answers are kept.
     """
 
     call: ToolCall
@@ -205,6 +206,7 @@ class Decision:
     halted: bool = False
     limits: tuple[LimitUse, ...] = ()
     throttle: str | None = None
+    escalation: Any = None
 
     def __getstate__(self) -> tuple[None, dict[str, Any]]:
         """A copy in another process has everything but the policies, and so cannot be explained there."""

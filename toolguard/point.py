@@ -46,10 +46,10 @@ class DecisionPoint(Protocol):
     def refuse(self, tool: str, reason: str, *, group: str | None = None) -> Decision:
         """Record that a call was refused before it could be judged."""
 
-    def approve(self, decision: Decision) -> None:
-        """Return when a person has approved this escalated call; raise ToolDenied in every other case."""
+    def approve(self, decision: Decision) -> Decision:
+        """The decision to go on with, when a person has approved this escalated call; raise ToolDenied in every other case."""
 
-    async def approve_async(self, decision: Decision) -> None:
+    async def approve_async(self, decision: Decision) -> Decision:
         """As `approve`, without holding up asyncio's event loop."""
 
     def running(self, decision: Decision) -> Stoppable:

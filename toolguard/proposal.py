@@ -22,6 +22,20 @@ class Who(TypedDict, total=False):
     call_id: str | None
 
 
+def again(call: ToolCall) -> dict[str, Any]:
+    """What it takes to have a call judged again, as the same caller's."""
+    return {
+        "tool": call.tool,
+        "params": call.params,
+        "group": call.tool_group,
+        "agent_id": call.agent_id,
+        "session_id": call.session_id,
+        "org_id": call.org_id,
+        "context": call.context,
+        "call_id": call.call_id,
+    }
+
+
 def identify(call: ToolCall, caller: Identity) -> None:
     """Put the caller's identity into the call."""
     call.agent_id, call.session_id, call.org_id, call.context = (

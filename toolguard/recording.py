@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from toolguard.audit.log import End, Log
     from toolguard.engine.compile import PolicySet
+    from toolguard.escalations import Desk
     from toolguard.model import Approval
     from toolguard.stores.state import State
 
@@ -27,18 +28,20 @@ _logger = logging.getLogger("toolguard")
 class Recording:
     """Writes decisions and outcomes into a log, and never raises."""
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: Log, desk: Desk | None = None) -> None:
+        """`desk`: whose answers to escalated calls count, where they are kept."""
         self._log = log
+        self._desk = desk
         self._leases = Leases()
 
     def decision(self, decision: Decision) -> Decision:
         """The decision with its record; one that cannot be recorded comes back as a denial."""
         decision = self._kept_room_for(decision)
         try:
-            if counting(decision):
+            if self._counts(decision):
                 leased = self._from_leases(decision)
                 if leased is None:
-                    count = _Count(self._leases, limited)
+                    count = _Count(self._leases, limited, self._desk)
                     decision = self._log.limited(decision, count)
                     count.written()
                     return decision
@@ -52,10 +55,10 @@ class Recording:
         """As `decision`, without holding up the event loop."""
         decision = self._kept_room_for(decision)
         try:
-            if counting(decision):
+            if self._counts(decision):
                 leased = self._from_leases(decision)
                 if leased is None:
-                    count = _Count(self._leases, limited)
+                    count = _Count(self._leases, limited, self._desk)
                     decision = await self._log.limited_async(decision, count)
                     count.written()
                     return decision
@@ -108,6 +111,10 @@ class Recording:
         held = list(self._leases.all())
         self._log.close((lambda now, state: given_back(held, now, state)) if held else None)
 
+    def _counts(self, decision: Decision) -> bool:
+        waits = self._desk is not None and decision.verdict == Verdict.ESCALATE and decision.policies is not None
+        return waits or counting(decision)
+
     def _from_leases(self, decision: Decision) -> Decision | None:
         """The decision with its use of limits, if it needs nothing of the ledger but its record."""
         policies = _policies(decision)
@@ -150,14 +157,24 @@ class _Count:
     A record that fails takes what it gave back with it: it may have been written all the same.
     """
 
-    def __init__(self, leases: Leases, how: Callable[..., Decision]) -> None:
-        self._leases, self._how = leases, how
+    def __init__(self, leases: Leases, how: Callable[..., Decision], desk: Desk | None = None) -> None:
+        self._leases, self._how, self._desk = leases, how, desk
         self._leasing = Leasing(leases)
 
     def __call__(self, decision: Decision, now: int, state: State) -> Decision:
         self._leasing.undo()
         self._leasing = Leasing(self._leases)
-        return self._how(_policies(decision), decision, now, state, self._leasing)
+        made = self._how(_policies(decision), decision, now, state, self._leasing)
+        return self._with_answer(made, now, state) if self._desk and made.verdict == Verdict.ESCALATE else made
+
+    def _with_answer(self, decision: Decision, now: int, state: State) -> Decision:
+        """An approval lets the call run, if its limits do; everything else has been asked by now."""
+        desk = cast("Desk", self._desk)
+        decision, approval = desk.settle(decision, now, state, _policies(decision).tracked)
+        if approval is None:
+            return decision
+        made = approved(_policies(decision), decision, now, state, self._leasing)
+        return made if made.verdict == Verdict.DENY else desk.use(made, approval, state)
 
     def written(self) -> None:
         """The record is: what was taken in advance may be used."""

@@ -99,17 +99,14 @@ class Log:
         if change is None:
             self._append("stop", {"start": self._started})
         else:
-            self._seen(self.store.transact(self._stopping(change), durable=self.durability == "durable"))
+
+            def stopped(now: int, state: State) -> dict[str, Any]:
+                change(now, state)
+                return {"start": self._started}
+
+            self.changed("stop", stopped)
         if self._checkpointer is not None:
             self._checkpointer.close()
-
-    def _stopping(self, give_back: Callable[[int, State], None]) -> Change:
-        def change(seq: int, last: bytes, state: State) -> Record:
-            now, changes = self.now(), Changes(state.get)
-            give_back(now, changes)
-            return chained(seq, last, now, draft("stop", with_state({"start": self._started}, changes, state)))
-
-        return change
 
     def _start(self, policies: Documented) -> None:
         """The guard was started with these policies, which are kept beside the records under their revision."""
@@ -209,6 +206,7 @@ class Log:
             "shadow_hits": [_hit_as_dict(hit) for hit in decision.shadow_hits],
             "obligations": [to_dict(duty) for duty in decision.obligations],
             **({"limits": [use.to_dict() for use in decision.limits]} if decision.limits else {}),
+            **({"escalation": decision.escalation.id} if decision.escalation is not None else {}),
             "revision": decision.revision,
             "placement": self.placement,
             "start": self._started,
@@ -249,14 +247,22 @@ class Log:
         if not names:
             raise StoreError(f"nothing is counted in a limit `{limit_id}`" + (f" for {list(key)}" if key is not None else ""))
 
-        def change(seq: int, last: bytes, state: State) -> Record:
-            changes = Changes(state.get)
+        def forget(_: int, state: State) -> dict[str, Any]:
             for name in names:
-                changes.put(name, None)
-            content = {"limit_id": limit_id, "key": key, "by": by, "reason": reason}
-            return chained(seq, last, self.now(), draft("reset", with_state(content, changes, state)))
+                state.put(name, None)
+            return {"limit_id": limit_id, "key": key, "by": by, "reason": reason}
 
-        record = self.store.transact(change, durable=True)
+        return self.changed("reset", forget)
+
+    def changed(self, kind: str, make: Callable[[int, State], dict[str, Any]], *, durable: bool = True) -> Record:
+        """A record of that kind, with what `make` says (given nanoseconds) and does to the state, both or neither."""
+
+        def change(seq: int, last: bytes, state: State) -> Record:
+            now, changes = self.now(), Changes(state.get)
+            said = make(now, changes)
+            return chained(seq, last, now, draft(kind, with_state(said, changes, state)))
+
+        record = self.store.transact(change, durable=durable and self.durability == "durable")
         self._seen(record)
         return record
 
@@ -276,26 +282,18 @@ class Log:
             return decision
         made: list[Decision] = []
 
-        def change(seq: int, last: bytes, state: State) -> Record:
-            now, changes = self.now(), Changes(state.get)
-            made.append(count(decision, now, changes))
-            verdict = {"denied": made[-1].reason} if made[-1].verdict == Verdict.DENY else {}
-            said = {**content, **verdict, "limits": [use.to_dict() for use in made[-1].limits]}
-            return chained(seq, last, now, draft("approval", with_state(said, changes, state)))
+        def counted(now: int, state: State) -> dict[str, Any]:
+            made.append(count(decision, now, state))
+            denied = {"denied": made[-1].reason} if made[-1].verdict == Verdict.DENY else {}
+            return {**content, **denied, "limits": [use.to_dict() for use in made[-1].limits]}
 
-        self._seen(self.store.transact(change, durable=self.durability == "durable"))
+        self.changed("approval", counted)
         return made[-1]
 
     def ended(self, decision: Decision, outcome: Outcome, end: End) -> None:
         """What became of a call on which counters or later calls depend."""
-
-        def change(seq: int, last: bytes, state: State) -> Record:
-            now, changes = self.now(), Changes(state.get)
-            more = end(decision, now, changes)
-            said = {**self._of_outcome(decision, outcome), **more}
-            return chained(seq, last, now, draft("outcome", with_state(said, changes, state)))
-
-        self._seen(self.store.transact(change, durable=False))
+        said = self._of_outcome(decision, outcome)
+        self.changed("outcome", lambda now, state: {**said, **end(decision, now, state)}, durable=False)
 
     def outcome(self, decision: Decision, outcome: Outcome) -> None:
         """What became of an allowed call; an error is recorded by its type, because its text may hold parameters.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 COMMANDS = (
     *("evaluate", "explain", "lint", "schema"),
-    *("verify", "prove", "export", "archive", "erase", "keys"),
+    *("verify", "prove", "export", "archive", "erase", "keys", "approvals"),
     *("halt", "resume", "reset", "status", "demo"),
 )
 

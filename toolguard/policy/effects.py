@@ -40,6 +40,6 @@ class EffectConfig(Strict):
     suggested_response: str | None = None
     """What the agent is told to do instead."""
     escalate_to: str | None = None
-    """The role that should answer an escalated call: recorded, and told to the approver, who has to check it."""
+    """The role that answers an escalated call. Enforced for signed answers; an approver that is a function has to check it."""
     timeout_minutes: Annotated[int, Field(gt=0, le=60 * 24 * 30)] | None = None
-    """How long an escalated call may wait for an answer: recorded, and told to the approver, who has to keep to it."""
+    """How long an escalated call may wait, and its answer be used. Enforced for signed answers; a function has to see to it."""

@@ -28,6 +28,9 @@ class Store(Protocol):
     async def transact_async(self, change: Change, *, durable: bool = True) -> Record:
         """As `transact`, for asyncio."""
 
+    def state_of(self, key: str) -> bytes | None:
+        """What the state keeps under one key, None if nothing."""
+
     def state(self) -> Mapping[str, bytes]:
         """All that is kept in the state, by key."""
 

@@ -104,6 +104,17 @@ def read_state(path: Path) -> Iterator[tuple[str, bytes]]:
     return _rows(path, "SELECT key, body FROM state") if there else iter(())
 
 
+def read_state_of(path: Path, key: str) -> bytes | None:
+    """What the state keeps under one key, None if nothing.
+
+    Raises:
+        StoreError: the ledger cannot be read.
+        LedgerCorrupt: it is not a ledger, or SQLite finds it damaged.
+    """
+    found = next(_rows(path, "SELECT body FROM state WHERE key = ?", (key,)), None)
+    return found[0] if found else None
+
+
 def read_documents(path: Path) -> Iterator[tuple[str, bytes]]:
     """What is kept beside the records, by name.
 

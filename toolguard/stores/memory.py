@@ -64,6 +64,10 @@ class MemoryStore:
         """See `Store`."""
         return self.transact(change, durable=durable)
 
+    def state_of(self, key: str) -> bytes | None:
+        """See `Store`."""
+        return self._state.get(key)
+
     def state(self) -> Mapping[str, bytes]:
         """See `Store`."""
         return dict(self._state)

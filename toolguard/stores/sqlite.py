@@ -24,6 +24,7 @@ from toolguard.stores.file import (
     read_records,
     read_seal,
     read_state,
+    read_state_of,
     seal_path,
     store_error,
 )
@@ -96,6 +97,10 @@ class SqliteStore:
             return await self._group.add_async(None, asyncio.get_running_loop(), change, durable=durable)
         except (sqlite3.Error, OSError) as error:
             raise self._refused(error) from error
+
+    def state_of(self, key: str) -> bytes | None:
+        """See `Store`."""
+        return read_state_of(self.path, key)
 
     def state(self) -> Mapping[str, bytes]:
         """See `Store`."""

@@ -1,0 +1,494 @@
+"""An escalated call runs once, with a live, signed answer to exactly that call by somebody who may give it, and never else."""
+
+import asyncio
+import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+from conftest import Clock, opened
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from toolguard import ApprovalRefused, ApprovalUnavailable, Guard, StoreError, ToolDenied, ToolHalted, Verdict, guarded, verify
+from toolguard.audit.log import Log
+from toolguard.audit.sign import Signer
+from toolguard.cli import main
+from toolguard.escalations import ANSWERS, Answer, Escalation, answer, key_of
+from toolguard.stores.memory import MemoryStore
+
+DANA, EVE, SAM = (Signer(name, bytes([number]) * 32) for number, name in enumerate(("dana", "eve", "sam"), 1))
+APPROVERS = {str(DANA.verifier): ["supervisor"], str(SAM.verifier): ["intern"]}
+MINUTE = 60 * 10**9
+HALF_AN_HOUR = 30 * MINUTE
+
+
+def policy(*rules, **others):
+    ask = {
+        "rule_id": "ask",
+        "effect": "escalate",
+        "conditions": {"field": "amount", "operator": "gt", "value": 200},
+        "effect_config": {"escalate_to": "supervisor", "timeout_minutes": 30},
+    }
+    return {"policy_id": "p", "scope": {"tool_names": ["pay"]}, "rules": [ask, *rules], **others}
+
+
+CAP = {"rule_id": "cap", "effect": "deny", "conditions": {"field": "amount", "operator": "gt", "value": 500}}
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture(params=["memory", "file"])
+def desk(request, tmp_path, clock):
+    """Makes guards over one ledger whose approvers are Dana, a supervisor, and Sam, an intern."""
+    store, made = MemoryStore(), []
+
+    def guard(given=None, **options):
+        ledger = store if request.param == "memory" else tmp_path / "l.db"
+        made.append(Guard(given or policy(CAP), ledger=ledger, approvers=APPROVERS, now=clock, **options))
+        return made[-1]
+
+    yield guard
+    for each in made[::-1]:
+        each.close()
+
+
+def asked(guard, amount=300, **who):
+    return guard.evaluate("pay", {"amount": amount}, **{"agent_id": "bot", "session_id": "s", **who})
+
+
+def answers(guard, decision, signer=DANA, *, granted=True, note=""):
+    return answer(guard._log, decision.escalation.key, signer, note, granted=granted)
+
+
+def put(guard, kept):
+    """Somebody who can write the file changes the row, and the chain with it."""
+    guard._log.changed("answer", lambda _, state: state.put(kept.key, kept.to_bytes()) or {})
+
+
+def test_an_approved_call_runs_once(desk):
+    guard = desk()
+    first = asked(guard)
+    assert (first.verdict, first.escalation.round, first.escalation.role) == (Verdict.ESCALATE, 1, "supervisor")
+    assert asked(guard).escalation == first.escalation, "asking again is not another question"
+    assert [each.id for each in guard.pending()] == [first.escalation.id]
+    answers(guard, first)
+    assert guard.pending() == []
+    used = asked(guard)
+    assert (used.verdict, used.reason) == (Verdict.ALLOW, "rule `ask`: approved by dana")
+    assert used.record.content["escalation"] == first.escalation.id
+    again = asked(guard)
+    assert (again.verdict, again.escalation.round) == (Verdict.ESCALATE, 2)
+
+
+@pytest.mark.parametrize(
+    ("amount", "who"),
+    [(301, {}), ("300", {}), (300.0001, {}), (300, {"agent_id": "other"}), (300, {"session_id": "t"}), (300, {"org_id": "o"})],
+)
+def test_the_answer_fits_that_call_only(desk, amount, who):
+    guard = desk()
+    answers(guard, asked(guard))
+    assert asked(guard, amount, **who).verdict == Verdict.ESCALATE
+    assert asked(guard, context={"environment": "production"}).verdict == Verdict.ESCALATE
+    assert guard.evaluate("pay", {"amount": 300, "to": "me"}, agent_id="bot", session_id="s").verdict == Verdict.ESCALATE
+    assert asked(guard).verdict == Verdict.ALLOW
+
+
+def test_a_refusal_holds_until_it_expires(desk, clock):
+    guard = desk()
+    answers(guard, asked(guard), granted=False, note="not this customer")
+    decision = asked(guard)
+    assert (decision.verdict, decision.reason) == (Verdict.DENY, "rule `ask`: refused by dana: not this customer")
+    clock.now += HALF_AN_HOUR
+    assert asked(guard).verdict == Verdict.ESCALATE
+
+
+def test_nobody_answers_after_it_expired(desk, clock):
+    guard = desk()
+    decision = asked(guard)
+    clock.now += HALF_AN_HOUR
+    with pytest.raises(StoreError, match="has expired"):
+        answers(guard, decision)
+    assert asked(guard).escalation.round == 2
+
+
+def test_an_approval_is_not_used_after_it_expired(desk, clock):
+    guard = desk()
+    answers(guard, asked(guard))
+    clock.now += HALF_AN_HOUR - 1
+    assert asked(guard).verdict == Verdict.ALLOW
+    answers(guard, asked(guard))
+    clock.now += HALF_AN_HOUR
+    assert asked(guard).verdict == Verdict.ESCALATE
+
+
+def test_it_is_answered_once(desk):
+    guard = desk()
+    decision = asked(guard)
+    answers(guard, decision, granted=False)
+    with pytest.raises(StoreError, match="does not wait any more"):
+        answers(guard, decision)
+    with pytest.raises(StoreError, match="no call waits there"):
+        answer(guard._log, key_of("0" * 32), DANA, "", granted=True)
+
+
+def test_a_person_cannot_overrule_a_rule_that_denies_by_now(desk):
+    guard = desk()
+    answers(guard, asked(guard))
+    stricter = desk(policy({**CAP, "conditions": {"field": "amount", "operator": "gt", "value": 250}}))
+    assert asked(stricter).verdict == Verdict.DENY
+
+
+def test_an_approval_does_not_outlive_its_policies(desk):
+    guard = desk()
+    answers(guard, asked(guard))
+    other = desk(policy(CAP, description="changed"))
+    assert asked(other).verdict == Verdict.ESCALATE
+
+
+def test_limits_and_halts_are_asked_again(desk):
+    limit = {"limit_id": "day", "sum": "parameters.amount", "max": 500, "window": "day"}
+    guard = desk(policy(CAP, limits=[limit]))
+    answers(guard, asked(guard))
+    assert asked(guard, 200, agent_id="other").verdict == Verdict.ALLOW
+    assert asked(guard, 1, agent_id="other").verdict == Verdict.ALLOW
+    decision = asked(guard)
+    assert (decision.verdict, decision.primary.rule_id) == (Verdict.DENY, "day")
+    guard.halt("agent:bot", reason="x", by="ops")
+    assert asked(guard).halted
+
+
+def test_an_approved_call_counts_in_its_limits(desk):
+    limit = {"limit_id": "day", "sum": "parameters.amount", "max": 500, "window": "day"}
+    guard = desk(policy(CAP, limits=[limit]))
+    answers(guard, asked(guard))
+    used = asked(guard)
+    assert (used.verdict, used.limits[0].after, used.limits[0].counted) == (Verdict.ALLOW, "300", True)
+
+
+def test_figures_of_the_guards_own_do_not_make_it_another_call(desk):
+    velocity = {"field": "context.verified.agent_velocity.monetary_sum_1h", "operator": "gt", "value": 10**6}
+    guard = desk(policy({"rule_id": "fast", "effect": "deny", "conditions": velocity}), track=True)
+    answers(guard, asked(guard))
+    assert asked(guard, 100).verdict == Verdict.ALLOW
+    assert asked(guard).verdict == Verdict.ALLOW, "though the velocity is another by now"
+
+
+def test_nobody_answers_for_itself(desk):
+    guard = desk()
+    answers(guard, asked(guard, agent_id="dana"))
+    assert "dana may not answer for itself" in asked(guard, agent_id="dana").reason
+
+
+# -- forgery -----------------------------------------------------------------------------------------------------------
+
+
+def signed(guard, kept, signer=DANA, **changes):
+    given = Answer(guard.store.ledger_id, kept.id, kept.round, granted=True, time=kept.asked, note="")
+    return replace(kept, status="approved", answer=str(signer.sign(replace(given, **changes).text)))
+
+
+FORGERIES = {
+    "no answer": lambda guard, kept: replace(kept, status="approved"),
+    "no note": lambda guard, kept: replace(kept, status="approved", answer="approved by dana"),
+    "somebody else's key": lambda guard, kept: signed(guard, kept, EVE),
+    "somebody else's key in her name": lambda guard, kept: signed(guard, kept, Signer("dana", bytes([9]) * 32)),
+    "another role": lambda guard, kept: signed(guard, kept, SAM),
+    "of another call": lambda guard, kept: signed(guard, kept, id="f" * 32),
+    "of another round": lambda guard, kept: signed(guard, kept, round=kept.round + 1),
+    "of another ledger": lambda guard, kept: signed(guard, kept, ledger="0" * 64),
+    "a refusal": lambda guard, kept: signed(guard, kept, granted=False),
+    "before it was asked": lambda guard, kept: signed(guard, kept, time=kept.asked - 1),
+    "after it expired": lambda guard, kept: signed(guard, kept, time=kept.expires),
+    "another text": lambda guard, kept: replace(kept, status="approved", answer=str(DANA.sign("toolguard answer\n"))),
+    "a text changed": lambda guard, kept: replace(
+        signed(guard, kept, granted=False), answer=signed(guard, kept, granted=False).answer.replace("refuse", "approve")
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FORGERIES)
+def test_a_forged_answer_lets_nothing_run(desk, name):
+    guard = desk()
+    kept = asked(guard).escalation
+    put(guard, FORGERIES[name](guard, kept))
+    decision = asked(guard)
+    assert decision.verdict == Verdict.DENY, decision.reason
+    assert "its answer" in decision.reason or "may not answer" in decision.reason
+
+
+def test_a_longer_expiry_in_the_file_does_not_make_an_old_answer_good(desk, clock):
+    guard = desk()
+    kept = asked(guard).escalation
+    answers(guard, asked(guard))
+    clock.now += HALF_AN_HOUR
+    put(guard, replace(Escalation.from_bytes(guard.store.state_of(kept.key)), round=2, expires=clock.now + HALF_AN_HOUR))
+    assert asked(guard).verdict == Verdict.DENY
+
+
+def test_a_used_approval_that_is_put_back_is_found(tmp_path):
+    path = tmp_path / "l.db"
+    with Guard(policy(CAP), ledger=path, approvers=APPROVERS) as guard:
+        decision = asked(guard)
+        answers(guard, decision)
+        before = guard.store.state_of(decision.escalation.key)
+        assert asked(guard).verdict == Verdict.ALLOW
+    assert verify(path).intact
+    with opened(path) as database:
+        database.execute("UPDATE state SET body = ? WHERE key = ?", (before, decision.escalation.key))
+    assert not verify(path).intact
+
+
+# -- waiting -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def waits(tmp_path):
+    """A guard on a file, by the real clock, and what answers its next pending call, as another process would."""
+    guard = Guard(policy(CAP), ledger=tmp_path / "l.db", approvers=APPROVERS)
+
+    def someone(*, granted=True, count=1, act=None):
+        def answering():
+            done = set()
+            while len(done) < count:
+                for call in guard.pending():
+                    if call.id not in done:
+                        done.add(call.id)
+                        if act:
+                            act(guard)
+                        else:
+                            main(["approvals", "approve" if granted else "refuse", str(tmp_path / "l.db"), call.id, *key])
+                time.sleep(0.01)
+
+        thread = threading.Thread(target=answering)
+        thread.start()
+        return thread
+
+    key_file = tmp_path / "dana.key"
+    key_file.write_text(str(DANA))
+    key_file.chmod(0o600)
+    key = ["--key", str(key_file), "--note", "called the customer"]
+    yield guard, someone
+    guard.close()
+
+
+@pytest.mark.parametrize("awaited", [False, True])
+@pytest.mark.parametrize("granted", [False, True])
+def test_a_guarded_tool_waits_for_the_answer(waits, granted, awaited):
+    guard, someone = waits
+    ran = []
+
+    @guarded(guard)
+    def pay(amount):
+        ran.append(amount)
+        return "paid"
+
+    @guarded(guard, tool="pay")
+    async def pay_async(amount):
+        ran.append(amount)
+        return "paid"
+
+    def call():
+        return asyncio.run(pay_async(300)) if awaited else pay(300)
+
+    thread = someone(granted=granted)
+    with guard.acting_as(agent_id="bot", session_id="s"):
+        if granted:
+            assert call() == "paid"
+        else:
+            with pytest.raises(ApprovalRefused, match="refused by dana: called the customer"):
+                call()
+    thread.join()
+    assert ran == ([300] if granted else [])
+    assert verify(guard.store.path).intact
+
+
+def test_many_coroutines_wait_and_others_go_on(waits):
+    guard, someone = waits
+
+    @guarded(guard)
+    async def pay(amount):
+        return amount
+
+    async def many():
+        ticks = 0
+
+        async def ticking():
+            nonlocal ticks
+            while True:
+                await asyncio.sleep(0.005)
+                ticks += 1
+
+        clock = asyncio.create_task(ticking())
+        paid = await asyncio.gather(*(pay(201 + number) for number in range(20)))
+        clock.cancel()
+        return paid, ticks
+
+    thread = someone(count=20)
+    paid, ticks = asyncio.run(many())
+    thread.join()
+    assert paid == [201 + number for number in range(20)]
+    assert ticks > 5
+
+
+def test_a_halt_ends_the_wait(waits):
+    guard, someone = waits
+    thread = someone(act=lambda guard: guard.halt("tool:pay", reason="an incident", by="ops"))
+    with pytest.raises(ToolHalted, match="an incident"):
+        guarded(guard, tool="pay")(lambda amount: amount)(300)
+    thread.join()
+
+
+def test_nobody_answers(desk, clock):
+    guard = desk()
+    decision = asked(guard)
+    clock.now = decision.escalation.expires - 50_000_000
+    with pytest.raises(ApprovalUnavailable, match="nobody has answered in time"):
+        guard.approve(decision)
+
+
+def test_after_a_restart_the_answer_is_still_there_and_is_used_once(desk):
+    answers(guard := desk(), asked(guard))
+    again = desk()
+    with ThreadPoolExecutor(8) as pool:
+        verdicts = list(pool.map(lambda _: asked(again).verdict, range(16)))
+    assert verdicts.count(Verdict.ALLOW) == 1
+    assert verdicts.count(Verdict.ESCALATE) == 15
+
+
+# -- the command line --------------------------------------------------------------------------------------------------
+
+
+def test_from_the_command_line(tmp_path, capsys):
+    path, key = tmp_path / "l.db", tmp_path / "dana.key"
+    key.write_text(str(DANA))
+    key.chmod(0o600)
+    with Guard(policy(CAP), ledger=path, approvers=APPROVERS) as guard:
+        assert main(["approvals", "list", str(path)]) == 0
+        assert capsys.readouterr().out == "nothing waits\n"
+        decision = guard.evaluate("pay", {"amount": 300, "note": "for \x1b[31mboots"}, agent_id="bot")
+        short = decision.escalation.id[:8]
+        main(["approvals", "list", str(path)])
+        assert f"{short}    29 min left for supervisor  pay: rule `ask`" in capsys.readouterr().out
+        main(["approvals", "show", str(path), short])
+        out = capsys.readouterr().out
+        assert "  amount = 300\n" in out
+        assert "for \\u001b[31mboots" in out, "what the model wrote does not speak to the terminal"
+        assert main(["approvals", "approve", str(path), short]) == 2
+        assert main(["approvals", "approve", str(path), "--key", str(key)]) == 2
+        assert main(["approvals", "approve", str(path), "ffff", "--key", str(key)]) == 2
+        capsys.readouterr()
+        assert main(["approvals", "approve", str(path), short, "--key", str(key), "--note", "x" * 10**6]) == 0
+        assert "approved by dana; that is record 3" in capsys.readouterr().out
+        assert main(["approvals", "approve", str(path), short, "--key", str(key)]) == 2, "it does not wait any more"
+        assert guard.evaluate("pay", {"amount": 300, "note": "for \x1b[31mboots"}, agent_id="bot").allowed
+    assert verify(path).intact
+
+
+@pytest.mark.parametrize("approvers", [{"x": ["a"]}, {str(DANA.verifier): "supervisor"}, {str(DANA): ["a"]}])
+def test_approvers_that_are_none(approvers):
+    with pytest.raises(ValueError, match=r"no key|as a list"):
+        Guard(policy(), ledger=":memory:", approvers=approvers)
+
+
+def test_what_was_shown_is_forgotten_when_it_is_used(desk):
+    guard = desk()
+    decision = guard.evaluate("pay", {"amount": 300, "note": "confidential"}, agent_id="bot")
+    assert "confidential" in str(guard.store.state())
+    answers(guard, decision)
+    assert guard.evaluate("pay", {"amount": 300, "note": "confidential"}, agent_id="bot").allowed
+    assert "confidential" not in str(guard.store.state())
+
+
+def test_without_approvers_nothing_waits():
+    with Guard(policy(), ledger=":memory:") as guard:
+        decision = asked(guard)
+        assert (decision.verdict, decision.escalation, guard.store.state()) == (Verdict.ESCALATE, None, {})
+        with pytest.raises(ApprovalUnavailable, match="no approver is set"):
+            guarded(guard, tool="pay")(lambda amount: amount)(300)
+        assert issubclass(ApprovalUnavailable, ToolDenied)
+
+
+# -- the whole of it ---------------------------------------------------------------------------------------------------
+
+
+class Calls(RuleBasedStateMachine):
+    """Two guards on one ledger, a clock that jumps, restarts; a model that only knows which answers live and are unused."""
+
+    @initialize()
+    def begin(self):
+        self.clock, self.store, self.live = Clock(), MemoryStore(), {}
+        self.guards = [self.opened() for _ in range(2)]
+        self.waiting = {}
+
+    def opened(self):
+        return Guard(policy(CAP), ledger=self.store, approvers=APPROVERS, now=self.clock)
+
+    @rule(which=st.integers(0, 1), amount=st.sampled_from([100, 300, 400, 600]), agent=st.sampled_from("ab"))
+    def call(self, which, amount, agent):
+        decision = asked(self.guards[which], amount, agent_id=agent)
+        key = (amount, agent)
+        granted, expires = self.live.get(key, (None, 0))
+        if expires <= self.clock.now:
+            granted = None
+        expected = {100: Verdict.ALLOW, 600: Verdict.DENY}.get(
+            amount, {True: Verdict.ALLOW, False: Verdict.DENY, None: Verdict.ESCALATE}[granted]
+        )
+        assert decision.verdict == expected
+        if amount in (300, 400) and granted:
+            del self.live[key]  # it is used
+        if decision.verdict == Verdict.ESCALATE:
+            self.waiting[key] = decision.escalation
+
+    @precondition(lambda self: self.waiting)
+    @rule(data=st.data(), granted=st.booleans(), signer=st.sampled_from([DANA, SAM, EVE]))
+    def answer(self, data, granted, signer):
+        key = data.draw(st.sampled_from(sorted(self.waiting)))
+        kept = self.waiting[key]
+        try:
+            answer(Log(self.store, self.clock, {}), kept.key, signer, "", granted=granted)
+        except StoreError:
+            assert kept.expires <= self.clock.now or key in self.live or kept.round
+            return
+        assert self.clock.now < kept.expires
+        self.live[key] = (granted and signer is DANA, kept.expires)  # another's answer counts as a refusal
+        del self.waiting[key]
+
+    @rule(minutes=st.integers(0, 40))
+    def later(self, minutes):
+        self.clock.now += minutes * MINUTE
+
+    @rule(which=st.integers(0, 1))
+    def restart(self, which):
+        self.guards[which] = self.opened()
+
+    @invariant()
+    def every_answer_is_in_the_chain(self):
+        if hasattr(self, "store"):
+            said = sum(record.content["kind"] == "answer" for record in self.store.scan())
+            assert said == int(self.store.state().get(ANSWERS, b"0"))
+
+
+TestCalls = Calls.TestCase
+TestCalls.settings = settings(max_examples=30, stateful_step_count=25, deadline=None)
+
+
+def test_the_answer_is_a_text_that_says_all_it_answers():
+    given = Answer("l" * 64, "i" * 32, 3, granted=True, time=5, note='line\nand "quotes"')
+    assert Answer.parse(given.text) == given
+    for wrong in (
+        "",
+        "x",
+        given.text + "more\n",
+        given.text.replace("approve", "perhaps"),
+        given.text.replace("\n3\n", "\n03\n"),
+    ):
+        with pytest.raises(ValueError, match=r".*"):
+            Answer.parse(wrong)
+    assert json.loads(given.text.split("\n")[-2]) == given.note

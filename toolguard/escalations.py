@@ -1,0 +1,277 @@
+"""Escalated calls that wait for somebody's signed answer: in the ledger, so that they outlive the process.
+
+One row of the state is one exact call of one caller. It is asked once, answered once, and an approval is used once, each in the
+transaction of the record that says so. An answer is a signed note over the ledger, the call, the round and the time; the guard
+checks it against the keys it was given, so that whoever can write the file cannot approve.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from toolguard.audit.note import Note
+from toolguard.audit.sign import Verifier
+from toolguard.canonical import digest, encode
+from toolguard.errors import ApprovalRefused, ApprovalUnavailable, StoreError, ToolDenied, ToolHalted
+from toolguard.figures import without
+from toolguard.model import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from toolguard.audit.log import Log
+    from toolguard.audit.sign import Signer
+    from toolguard.model import Decision, Record, ToolCall
+    from toolguard.stores.base import Store
+    from toolguard.stores.state import State
+
+PENDING, APPROVED, REFUSED, USED = "pending", "approved", "refused", "used"
+MINUTE = 60 * 10**9  # nanoseconds
+DEFAULT_MINUTES = 60
+ANSWERS = '["answers"]'  # the key of a number that is another one after every answer
+ANY_ROLE = "*"
+MAX_TEXT = 2000  # characters of a note
+
+
+@dataclass(frozen=True, slots=True)
+class Escalation:
+    """One call that waits, or waited. Times are nanoseconds since 1970; `call` is as it was judged, exact.
+
+    `round` counts how often this very call was asked about. `answer` is the signed note. `role` is who should answer.
+    """
+
+    id: str
+    round: int
+    status: str
+    asked: int
+    expires: int
+    revision: str
+    reason: str
+    role: str | None
+    call: Mapping[str, Any]
+    answer: str = ""
+
+    @property
+    def key(self) -> str:
+        """Under which the state keeps it."""
+        return key_of(self.id)
+
+    def to_bytes(self) -> bytes:
+        """As it is kept."""
+        return json.dumps(asdict(self), default=str).encode()
+
+    @classmethod
+    def from_bytes(cls, body: bytes) -> Escalation:
+        """Read what `to_bytes` wrote.
+
+        Raises:
+            StoreError: it is something else.
+        """
+        try:
+            return cls(**json.loads(body))
+        except (ValueError, TypeError):
+            raise StoreError("an escalated call cannot be read from the ledger") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an approver has signed."""
+
+    ledger: str
+    id: str
+    round: int
+    granted: bool
+    time: int
+    note: str
+
+    @property
+    def text(self) -> str:
+        """What is signed."""
+        word = "approve" if self.granted else "refuse"
+        return f"toolguard answer\n{self.ledger}\n{self.id}\n{self.round}\n{word}\n{self.time}\n{json.dumps(self.note)}\n"
+
+    @classmethod
+    def parse(cls, text: str) -> Answer:
+        """Read `text`.
+
+        Raises:
+            ValueError: it is no answer.
+        """
+        head, ledger, call, number, word, time, note = text.removesuffix("\n").split("\n")
+        found = cls(ledger, call, int(number), word == "approve", int(time), str(json.loads(note)))
+        if head != "toolguard answer" or found.text != text:
+            raise ValueError("this is no answer")
+        return found
+
+
+def key_of(escalation_id: str) -> str:
+    """Under which key the state keeps an escalated call."""
+    return json.dumps(["escalation", escalation_id], separators=(",", ":"))
+
+
+def id_of(call: ToolCall, tracked: Iterable[str] = ()) -> str:
+    """The same for the same call of the same caller, and for no other. `tracked` are figures of the guard's in its context."""
+    context = without(tracked, call.context) if tracked else call.context
+    who = [call.tool, call.tool_group, call.agent_id, call.session_id, call.org_id, context, call.params]
+    return digest(b"toolguard escalation\n" + encode(who)).hex()[:32]
+
+
+class Desk:
+    """Whose answers count: keys that verify them, each with the roles it may answer for (`*`: every role)."""
+
+    def __init__(self, approvers: Mapping[str, Sequence[str]], ledger: str) -> None:
+        """`approvers`: `NAME+ID+KEY` of each, with roles.
+
+        Raises:
+            ValueError: a key is none, or a role is no list.
+        """
+        if not all(isinstance(roles, (list, tuple, set, frozenset)) for roles in approvers.values()):
+            raise ValueError("`approvers` says for each key which roles it may answer for, as a list (`['*']`: every role)")
+        self._verifiers = [(Verifier.parse(key), frozenset(roles)) for key, roles in approvers.items()]
+        self._ledger = ledger
+
+    def settle(
+        self, decision: Decision, now: int, state: State, tracked: Iterable[str] = ()
+    ) -> tuple[Decision, Escalation | None]:
+        """(An escalated decision as the answers make it, the approval that it uses).
+
+        It stays escalated while nobody has answered, is a denial after a refusal, and with an approval it may go on, if
+        everything else still lets it: the caller asks that, and then calls `use`.
+        """
+        name = id_of(decision.call, tracked)
+        body = state.get(key_of(name))
+        kept = Escalation.from_bytes(body) if body is not None else None
+        if kept is not None and now < kept.expires and kept.revision == decision.revision and kept.status != USED:
+            if kept.status == PENDING:
+                return replace(decision, escalation=kept), None
+            answer, by, wrong = self._checked(kept)
+            if by and by == decision.call.agent_id:
+                wrong = f"{by} may not answer for itself"
+            if wrong or answer is None:
+                cause = f"{decision.reason}: {wrong}"
+                return replace(decision, verdict=Verdict.DENY, cause=cause, escalation=kept), None
+            if not answer.granted:
+                note = f": {answer.note}" if answer.note else ""
+                cause = f"{decision.reason}: refused by {by}{note}"
+                return replace(decision, verdict=Verdict.DENY, cause=cause, escalation=kept), None
+            return replace(decision, escalation=kept), kept
+        asked = self._ask(decision, name, (kept.round if kept else 0) + 1, now)
+        state.put(asked.key, asked.to_bytes())
+        return replace(decision, escalation=asked), None
+
+    def use(self, decision: Decision, approval: Escalation, state: State) -> Decision:
+        """The call may run, and the approval is used up."""
+        _, by, _ = self._checked(approval)
+        used = replace(approval, status=USED, call={})  # what was shown to the approver is not needed any more
+        state.put(used.key, used.to_bytes())
+        return replace(decision, verdict=Verdict.ALLOW, cause=f"{decision.reason}: approved by {by}", escalation=used)
+
+    def _ask(self, decision: Decision, name: str, number: int, now: int) -> Escalation:
+        hits = [hit for hit in decision.hits if hit.effect == Verdict.ESCALATE]
+        minutes = min((hit.timeout_minutes for hit in hits if hit.timeout_minutes), default=DEFAULT_MINUTES)
+        role = next((hit.escalate_to for hit in hits if hit.escalate_to), None)
+        call = decision.call
+        shown = {
+            "tool": call.tool,
+            "agent_id": call.agent_id,
+            "session_id": call.session_id,
+            "org_id": call.org_id,
+            "context": call.context,
+            "params": call.params,
+        }
+        expires = now + minutes * MINUTE
+        return Escalation(name, number, PENDING, now, expires, decision.revision, decision.reason, role, shown)
+
+    def _checked(self, kept: Escalation) -> tuple[Answer | None, str, str]:
+        """(The answer, who gave it, what is wrong with it)."""
+        try:
+            note = Note.parse(kept.answer)
+            answer = Answer.parse(note.text)
+        except ValueError:
+            return None, "", "its answer cannot be read"
+        who = [(key.name, roles) for key, roles in self._verifiers if key.accepts(note)]
+        if not who:
+            return None, "", "its answer is not signed by anybody who may answer"
+        name, roles = who[0]
+        if (answer.ledger, answer.id, answer.round) != (self._ledger, kept.id, kept.round):
+            return None, name, "its answer is about another call"
+        if answer.granted != (kept.status == APPROVED) or not kept.asked <= answer.time < kept.expires:
+            return None, name, "its answer was given at another time, or says something else"
+        if ANY_ROLE not in roles and kept.role not in roles:
+            return None, name, f"{name} may not answer for `{kept.role}`"
+        return answer, name, ""
+
+
+def answered(kept: Escalation, ledger: str, signer: Signer, note: str, now: int, *, granted: bool) -> Escalation:
+    """A call that waits, with this answer.
+
+    Raises:
+        StoreError: it does not wait any more.
+    """
+    if kept.status != PENDING:
+        raise StoreError(f"`{kept.id}` does not wait any more: it is {kept.status}")
+    if now >= kept.expires:
+        raise StoreError(f"`{kept.id}` has expired: nobody can answer any more")
+    signed = signer.sign(Answer(ledger, kept.id, kept.round, granted, now, note[:MAX_TEXT]).text)
+    return replace(kept, status=APPROVED if granted else REFUSED, answer=str(signed))
+
+
+def answer(log: Log, key: str, signer: Signer, note: str, *, granted: bool) -> Record:
+    """Answer the call that waits under this key of the state.
+
+    Raises:
+        StoreError: it does not wait any more, or the answer could not be recorded.
+    """
+
+    def put(now: int, state: State) -> dict[str, Any]:
+        body = state.get(key)
+        if body is None:
+            raise StoreError("no call waits there")
+        kept = answered(Escalation.from_bytes(body), log.store.ledger_id, signer, note, now, granted=granted)
+        state.put(key, kept.to_bytes())
+        state.put(ANSWERS, str(int(state.get(ANSWERS) or b"0") + 1).encode())
+        return {"escalation": kept.id, "round": kept.round, "granted": granted, "by": signer.name, "note": note}
+
+    return log.changed("answer", put)
+
+
+def waiting(state: Mapping[str, bytes], now: int) -> list[Escalation]:
+    """The calls that wait, the oldest first."""
+    rows = [Escalation.from_bytes(body) for key, body in state.items() if key.startswith('["escalation",')]
+    return sorted((row for row in rows if row.status == PENDING and now < row.expires), key=lambda row: row.asked)
+
+
+# -- one who waits -----------------------------------------------------------------------------------------------------
+
+
+def until_expiry(decision: Decision, now: int) -> float:
+    """The seconds that are left."""
+    return float(max(0, decision.escalation.expires - now) / 10**9)
+
+
+def is_over(decision: Decision, store: Store) -> bool:
+    """Whether somebody has answered what this decision waits for, or it is used already."""
+    asked = decision.escalation
+    body = store.state_of(asked.key)
+    kept = Escalation.from_bytes(body) if body is not None else None
+    return kept is None or (kept.round, kept.status) != (asked.round, PENDING)
+
+
+def must_go_on(decision: Decision) -> Decision:
+    """The decision on a call that was answered, if it may run.
+
+    Raises:
+        ApprovalRefused: the answer is no.
+        ApprovalUnavailable: somebody else has used the approval, so that the call waits anew.
+        ToolDenied: something else denies it (ToolHalted: a halt).
+    """
+    if decision.allowed:
+        return decision
+    if decision.halted:
+        raise ToolHalted(decision)
+    if decision.verdict == Verdict.ESCALATE:
+        raise ApprovalUnavailable(decision, f"{decision.reason}: the approval was used already")
+    refused = decision.escalation is not None and decision.escalation.status == REFUSED
+    raise (ApprovalRefused if refused else ToolDenied)(decision)
