@@ -41,6 +41,7 @@ EXPECTED = [
     ("five limits", ["amount 100: allow", "amount 1000000000: deny"]),
     ("the same, leased", ["amount 100: allow", "amount 1000000000: deny"]),
     ("use up one budget", ["let through: 20", "chain: None"]),
+    ("goes on after its answer", ["calls that went on: 4"]),
     ("import Guard, guarded / ", ["loaded of sqlglot, bashlex, re2: none"]),
     ("BaseModel", ["loaded of sqlglot, bashlex, re2: none"]),
     ("what @guarded adds", ["amount 100: 100", "amount 900: deny"]),

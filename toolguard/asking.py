@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from toolguard.approvals import ask, ask_async, failed, must_be_granted
 from toolguard.errors import ApprovalUnavailable, ToolDenied, ToolHalted
-from toolguard.escalations import ANSWERS, is_over, must_go_on, until_expiry
+from toolguard.escalations import ANSWERS, is_over, last_answers, must_go_on, until_expiry
 from toolguard.model import Approval, Decision, Verdict
-from toolguard.waiting import Waiting
+from toolguard.waiting import Seen, Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,12 +31,13 @@ class Asking:
     def __init__(self, approver: Approver | None, store: Store, now: Callable[[], int], guard: Verbs) -> None:
         self._approver, self._store, self._now = approver, store, now
         self._halted, self._record, self._again = guard
-        self._waiting = Waiting(lambda: (store.state_of(ANSWERS), store.signal()))
+        self._waiting = Waiting(lambda: Seen(*last_answers(store.state_of(ANSWERS)), store.signal()))
 
     def answered(self, decision: Decision) -> Decision:
         """The decision to go on with; see `Guard.approve` for what is raised."""
         if self._approver is None and decision.escalation is not None:
-            self._waiting.until(lambda: self._is_over(decision), until_expiry(decision, self._now()))
+            seconds = until_expiry(decision, self._now())
+            self._waiting.until(decision.escalation.id, lambda: self._is_over(decision), seconds)
             return self._judged_again(decision)
         return self._recorded(decision, ask(self._approver, decision))
 
@@ -45,7 +46,8 @@ class Asking:
         import asyncio  # noqa: PLC0415 - a program without coroutines does not pay for it
 
         if self._approver is None and decision.escalation is not None:
-            await self._waiting.until_async(lambda: self._is_over(decision), until_expiry(decision, self._now()))
+            seconds = until_expiry(decision, self._now())
+            await self._waiting.until_async(decision.escalation.id, lambda: self._is_over(decision), seconds)
             return await asyncio.to_thread(self._judged_again, decision)
         return await asyncio.to_thread(self._recorded, decision, await ask_async(self._approver, decision))
 

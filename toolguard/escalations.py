@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 PENDING, APPROVED, REFUSED, USED = "pending", "approved", "refused", "used"
 MINUTE = 60 * 10**9  # nanoseconds
 DEFAULT_MINUTES = 60
-ANSWERS = '["answers"]'  # the key of a number that is another one after every answer
+ANSWERS = '["answers"]'  # the key of how many answers there were, and what the last of them were about
+MAX_LAST = 256  # answers of which it is said what they were about
 ANY_ROLE = "*"
 MAX_TEXT = 2000  # characters of a note
 
@@ -231,10 +232,22 @@ def answer(log: Log, key: str, signer: Signer, note: str, *, granted: bool) -> R
             raise StoreError("no call waits there")
         kept = answered(Escalation.from_bytes(body), log.store.ledger_id, signer, note, now, granted=granted)
         state.put(key, kept.to_bytes())
-        state.put(ANSWERS, str(int(state.get(ANSWERS) or b"0") + 1).encode())
+        count, last = last_answers(state.get(ANSWERS))
+        state.put(ANSWERS, json.dumps({"count": count + 1, "last": [*last, kept.id][-MAX_LAST:]}).encode())
         return {"escalation": kept.id, "round": kept.round, "granted": granted, "by": signer.name, "note": note}
 
     return log.changed("answer", put)
+
+
+def last_answers(body: bytes | None) -> tuple[int, list[str]]:
+    """(How many answers there were, the ids of the calls that the last of them were about) of what the state keeps."""
+    if body is None:
+        return 0, []
+    try:
+        content = json.loads(body)
+        return int(content["count"]), list(map(str, content["last"]))
+    except (ValueError, TypeError, KeyError):
+        raise StoreError("what was answered cannot be read from the ledger") from None
 
 
 def waiting(state: Mapping[str, bytes], now: int) -> list[Escalation]:

@@ -1,4 +1,8 @@
-"""Waiting for answers: one thread a process looks for all who wait, and only while somebody does."""
+"""Waiting for answers: one thread a process looks for all who wait, and only while somebody does.
+
+It reads one row twenty times a second. The row says how many answers there were and which calls the last of them were about, so
+that an answer wakes those whom it concerns and nobody else. A halt wakes everybody.
+"""
 
 from __future__ import annotations
 
@@ -6,35 +10,43 @@ import logging
 import os
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from toolguard.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Sequence
 
 STEP = 0.05  # seconds between two looks
 
 _logger = logging.getLogger("toolguard")
 
 
-class Waiting:
-    """`look` gives something that changes once anybody's wait may be over: all who wait are woken to see for themselves."""
+class Seen(NamedTuple):
+    """How many answers there were, what the last of them were about, and a number that changes with halts."""
 
-    def __init__(self, look: Callable[[], Hashable]) -> None:
+    answers: int
+    last: Sequence[str]
+    signal: int
+
+
+class Waiting:
+    """Wakes those who wait for something when `look` says that it may be over; they then see for themselves."""
+
+    def __init__(self, look: Callable[[], Seen]) -> None:
         self._look = look
         self._begin()
 
     def _begin(self) -> None:
         self._process = os.getpid()
         self._mutex = threading.Lock()
-        self._wake: set[Callable[[], object]] = set()
+        self._wakes: dict[str, list[Callable[[], object]]] = {}
         self._thread: threading.Thread | None = None
 
-    def until(self, over: Callable[[], bool], seconds: float) -> bool:
+    def until(self, what: str, over: Callable[[], bool], seconds: float) -> bool:
         """Wait in this thread until it is over; False if it was not in time."""
         end, woken = time.monotonic() + seconds, threading.Event()
-        self._add(woken.set)
+        self._add(what, woken.set)
         try:
             while not over():
                 if not woken.wait(max(0.0, end - time.monotonic())):
@@ -42,9 +54,9 @@ class Waiting:
                 woken.clear()
             return True
         finally:
-            self._discard(woken.set)
+            self._discard(what, woken.set)
 
-    async def until_async(self, over: Callable[[], bool], seconds: float) -> bool:
+    async def until_async(self, what: str, over: Callable[[], bool], seconds: float) -> bool:
         """The same for asyncio: other coroutines go on."""
         import asyncio  # noqa: PLC0415 - a program without coroutines does not pay for it
 
@@ -54,7 +66,7 @@ class Waiting:
         def wake() -> None:
             loop.call_soon_threadsafe(woken.set)
 
-        self._add(wake)
+        self._add(what, wake)
         try:
             while not await asyncio.to_thread(over):
                 try:
@@ -64,42 +76,54 @@ class Waiting:
                 woken.clear()
             return True
         finally:
-            self._discard(wake)
+            self._discard(what, wake)
 
-    def _add(self, wake: Callable[[], object]) -> None:
+    def _add(self, what: str, wake: Callable[[], object]) -> None:
         if self._process != os.getpid():
             self._begin()  # a forked process has none of its parent's threads
         with self._mutex:
-            self._wake.add(wake)
+            self._wakes.setdefault(what, []).append(wake)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._watch, name="toolguard-answers", daemon=True)
+                seen = self._seen()  # before whoever waits looks for himself: nothing comes between
+                self._thread = threading.Thread(target=self._watch, args=(seen,), name="toolguard-answers", daemon=True)
                 self._thread.start()
 
-    def _discard(self, wake: Callable[[], object]) -> None:
+    def _discard(self, what: str, wake: Callable[[], object]) -> None:
         with self._mutex:
-            self._wake.discard(wake)
+            left = [each for each in self._wakes.get(what, ()) if each is not wake]
+            if left:
+                self._wakes[what] = left
+            else:
+                self._wakes.pop(what, None)
 
-    def _watch(self) -> None:
-        seen = self._seen()
+    def _watch(self, seen: Seen | None) -> None:
         while True:
             time.sleep(STEP)
+            now = self._seen()
             with self._mutex:
-                if not self._wake:
+                if not self._wakes:
                     self._thread = None
                     return
-                waiting = list(self._wake)
-            now = self._seen()
-            if now != seen:
-                seen = now
-                for wake in waiting:
-                    try:
-                        wake()
-                    except RuntimeError:  # its loop is closed
-                        self._discard(wake)
+                concerned = self._concerned(seen, now)
+            seen = now
+            for wake in concerned:
+                try:
+                    wake()
+                except RuntimeError:
+                    _logger.debug("somebody waits in an event loop that is closed")
 
-    def _seen(self) -> Hashable:
+    def _concerned(self, seen: Seen | None, now: Seen | None) -> list[Callable[[], object]]:
+        """Whom to wake: everybody where it cannot be told."""
+        if now == seen and now is not None:
+            return []
+        if seen is None or now is None or seen.signal != now.signal or not 0 <= now.answers - seen.answers <= len(now.last):
+            return [wake for wakes in self._wakes.values() for wake in wakes]
+        recent = set(now.last[len(now.last) - (now.answers - seen.answers) :])
+        return [wake for what in recent for wake in self._wakes.get(what, ())]
+
+    def _seen(self) -> Seen | None:
         try:
             return self._look()
         except StoreError:
             _logger.exception("whether anybody has answered cannot be read")
-            return time.monotonic()  # everybody looks for himself, and is told
+            return None
