@@ -6,6 +6,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 from conftest import Clock, opened
@@ -17,7 +18,8 @@ from toolguard import ApprovalRefused, ApprovalUnavailable, Guard, StoreError, T
 from toolguard.audit.log import Log
 from toolguard.audit.sign import Signer
 from toolguard.cli import main
-from toolguard.escalations import ANSWERS, Answer, Escalation, answer, key_of, last_answers
+from toolguard.escalations import ANSWERS, Answer, Escalation, answer, exact_call, id_of, key_of, last_answers
+from toolguard.model import ToolCall
 from toolguard.stores.memory import MemoryStore
 
 DANA, EVE, SAM = (Signer(name, bytes([number]) * 32) for number, name in enumerate(("dana", "eve", "sam"), 1))
@@ -51,7 +53,8 @@ def desk(request, tmp_path, clock):
 
     def guard(given=None, **options):
         ledger = store if request.param == "memory" else tmp_path / "l.db"
-        made.append(Guard(given or policy(CAP), ledger=ledger, approvers=APPROVERS, now=clock, **options))
+        given_or_not = {"approvers": APPROVERS, **options}
+        made.append(Guard(given or policy(CAP), ledger=ledger, now=clock, **given_or_not))
         return made[-1]
 
     yield guard
@@ -191,24 +194,23 @@ def test_nobody_answers_for_itself(desk):
 
 def signed(guard, kept, signer=DANA, **changes):
     given = Answer(guard.store.ledger_id, kept.id, kept.round, granted=True, time=kept.asked, note="")
-    return replace(kept, status="approved", answer=str(signer.sign(replace(given, **changes).text)))
+    return replace(kept, status="approved", answers=(str(signer.sign(replace(given, **changes).text)),))
 
 
 FORGERIES = {
     "no answer": lambda guard, kept: replace(kept, status="approved"),
-    "no note": lambda guard, kept: replace(kept, status="approved", answer="approved by dana"),
+    "no note": lambda guard, kept: replace(kept, status="approved", answers=("approved by dana",)),
     "somebody else's key": lambda guard, kept: signed(guard, kept, EVE),
     "somebody else's key in her name": lambda guard, kept: signed(guard, kept, Signer("dana", bytes([9]) * 32)),
     "another role": lambda guard, kept: signed(guard, kept, SAM),
     "of another call": lambda guard, kept: signed(guard, kept, id="f" * 32),
     "of another round": lambda guard, kept: signed(guard, kept, round=kept.round + 1),
     "of another ledger": lambda guard, kept: signed(guard, kept, ledger="0" * 64),
-    "a refusal": lambda guard, kept: signed(guard, kept, granted=False),
     "before it was asked": lambda guard, kept: signed(guard, kept, time=kept.asked - 1),
     "after it expired": lambda guard, kept: signed(guard, kept, time=kept.expires),
-    "another text": lambda guard, kept: replace(kept, status="approved", answer=str(DANA.sign("toolguard answer\n"))),
+    "another text": lambda guard, kept: replace(kept, status="approved", answers=(str(DANA.sign("toolguard answer\n")),)),
     "a text changed": lambda guard, kept: replace(
-        signed(guard, kept, granted=False), answer=signed(guard, kept, granted=False).answer.replace("refuse", "approve")
+        signed(guard, kept), answers=(signed(guard, kept, granted=False).answers[0].replace("refuse", "approve"),)
     ),
 }
 
@@ -223,13 +225,96 @@ def test_a_forged_answer_lets_nothing_run(desk, name):
     assert "its answer" in decision.reason or "may not answer" in decision.reason
 
 
+def test_a_refusal_in_the_guise_of_an_approval_is_one(desk):
+    guard = desk()
+    put(guard, signed(guard, asked(guard).escalation, granted=False))
+    assert asked(guard).reason == "rule `ask`: refused by dana"
+
+
+BOTH = {**APPROVERS, str(EVE.verifier): ["supervisor"]}
+
+
+def two(**others):
+    ask = policy()["rules"][0]
+    return {**policy(), "rules": [{**ask, "effect_config": {**ask["effect_config"], "quorum": 2, **others}}]}
+
+
+def test_a_quorum_is_of_different_people(desk):
+    guard = desk(two(), approvers=BOTH)
+    decision = asked(guard)
+    answers(guard, decision)
+    assert asked(guard).verdict == Verdict.ESCALATE
+    with pytest.raises(StoreError, match="dana has answered"):
+        answers(guard, decision)
+    assert len(guard.pending()[0].answers) == 1
+    answers(guard, decision, EVE)
+    assert asked(guard).reason == "rule `ask`: approved by dana and eve"
+    assert asked(guard).verdict == Verdict.ESCALATE
+
+
+def test_one_refusal_refuses(desk):
+    guard = desk(two(), approvers=BOTH)
+    decision = asked(guard)
+    answers(guard, decision)
+    answers(guard, decision, EVE, granted=False)
+    assert asked(guard).reason == "rule `ask`: refused by eve"
+
+
+def test_a_quorum_cannot_be_forged(desk):
+    guard = desk(two(), approvers=BOTH)
+    decision = asked(guard)
+    kept = decision.escalation
+    one = signed(guard, kept).answers
+    for forged in (one, one * 2, (*one, *signed(guard, kept, SAM).answers)):
+        put(guard, replace(kept, status="approved", answers=forged))
+        assert asked(guard).verdict == Verdict.DENY
+    put(guard, replace(kept, status="approved", answers=one, quorum=1))
+    assert asked(guard).verdict == Verdict.DENY, "how many have to approve is the rule's to say"
+
+
 def test_a_longer_expiry_in_the_file_does_not_make_an_old_answer_good(desk, clock):
     guard = desk()
     kept = asked(guard).escalation
     answers(guard, asked(guard))
     clock.now += HALF_AN_HOUR
     put(guard, replace(Escalation.from_bytes(guard.store.state_of(kept.key)), round=2, expires=clock.now + HALF_AN_HOUR))
-    assert asked(guard).verdict == Verdict.DENY
+    assert asked(guard).verdict == Verdict.ESCALATE
+
+
+def test_the_file_does_not_say_how_long_an_answer_is_good_or_who_gives_it(desk, clock):
+    guard = desk()
+    decision = asked(guard)
+    answers(guard, decision)
+    clock.now += HALF_AN_HOUR
+    kept = Escalation.from_bytes(guard.store.state_of(decision.escalation.key))
+    put(guard, replace(kept, expires=clock.now + HALF_AN_HOUR))
+    assert asked(guard).verdict == Verdict.ESCALATE
+    other = asked(guard, 301)
+    answers(guard, other, SAM)
+    kept = Escalation.from_bytes(guard.store.state_of(other.escalation.key))
+    put(guard, replace(kept, role="intern"))
+    assert "sam may not answer for `supervisor`" in asked(guard, 301).reason
+
+
+def test_nobody_signs_what_he_was_not_shown(desk):
+    """Whoever can write the file shows the approver a smaller amount under the id of the larger one."""
+    guard = desk()
+    kept = asked(guard, 450).escalation
+    put(guard, replace(kept, call={**kept.call, "params": {"amount": 5}}))
+    assert guard.pending() == []
+    with pytest.raises(StoreError, match=r"what is shown of .* is another call"):
+        answer(guard._log, kept.key, DANA, "", granted=True)
+
+
+ALIKE = [5, 5.0, "5", Decimal(5), b"5", [5], {"a": 5}, {"$decimal": "5"}, {"$$decimal": "5"}, {"$bytes": "35"}, None, True, ""]
+
+
+def test_values_that_look_alike_are_told_apart():
+    ids = {id_of(exact_call(ToolCall("pay", {"a": value}))) for value in ALIKE}
+    assert len(ids) == len(ALIKE)
+    kept = Escalation("x", 1, "pending", 0, 1, "", "", None, exact_call(ToolCall("pay", {"a": [b"5", Decimal("1.0")]})))
+    kept = replace(kept, id=id_of(kept.call))
+    assert Escalation.from_bytes(kept.to_bytes()).is_true
 
 
 def test_a_used_approval_that_is_put_back_is_found(tmp_path):
@@ -360,6 +445,21 @@ def test_after_a_restart_the_answer_is_still_there_and_is_used_once(desk):
         verdicts = list(pool.map(lambda _: asked(again).verdict, range(16)))
     assert verdicts.count(Verdict.ALLOW) == 1
     assert verdicts.count(Verdict.ESCALATE) == 15
+
+
+def test_nobody_looks_when_nobody_waits(desk, clock):
+    guard = desk()
+    decision = asked(guard)
+    clock.now = decision.escalation.expires - 1_000_000
+    for _ in range(3):
+        with pytest.raises(ApprovalUnavailable):
+            guard.approve(decision)
+    with pytest.raises(ApprovalUnavailable):
+        asyncio.run(guard.approve_async(decision))
+    end = time.monotonic() + 5
+    while any(thread.name == "toolguard-answers" for thread in threading.enumerate()) and time.monotonic() < end:
+        time.sleep(0.01)
+    assert not any(thread.name == "toolguard-answers" for thread in threading.enumerate())
 
 
 # -- the command line --------------------------------------------------------------------------------------------------

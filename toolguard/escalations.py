@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from toolguard.audit.note import Note
 from toolguard.audit.sign import Verifier
-from toolguard.canonical import digest, encode
+from toolguard.canonical import digest
 from toolguard.errors import ApprovalRefused, ApprovalUnavailable, StoreError, ToolDenied, ToolHalted
 from toolguard.figures import without
 from toolguard.model import Verdict
@@ -40,7 +41,8 @@ MAX_TEXT = 2000  # characters of a note
 class Escalation:
     """One call that waits, or waited. Times are nanoseconds since 1970; `call` is as it was judged, exact.
 
-    `round` counts how often this very call was asked about. `answer` is the signed note. `role` is who should answer.
+    `round` counts how often this very call was asked about. `answers` are signed notes, of which `quorum` have to approve.
+    `role` is who should answer.
     """
 
     id: str
@@ -52,7 +54,13 @@ class Escalation:
     reason: str
     role: str | None
     call: Mapping[str, Any]
-    answer: str = ""
+    quorum: int = 1
+    answers: tuple[str, ...] = ()
+
+    @property
+    def is_true(self) -> bool:
+        """Whether what is shown of the call is the call that an answer is about."""
+        return id_of(self.call) == self.id
 
     @property
     def key(self) -> str:
@@ -61,7 +69,7 @@ class Escalation:
 
     def to_bytes(self) -> bytes:
         """As it is kept."""
-        return json.dumps(asdict(self), default=str).encode()
+        return json.dumps(asdict(self)).encode()
 
     @classmethod
     def from_bytes(cls, body: bytes) -> Escalation:
@@ -71,8 +79,9 @@ class Escalation:
             StoreError: it is something else.
         """
         try:
-            return cls(**json.loads(body))
-        except (ValueError, TypeError):
+            content = json.loads(body)
+            return cls(**{**content, "answers": tuple(content["answers"])})
+        except (ValueError, TypeError, KeyError):
             raise StoreError("an escalated call cannot be read from the ledger") from None
 
 
@@ -112,11 +121,37 @@ def key_of(escalation_id: str) -> str:
     return json.dumps(["escalation", escalation_id], separators=(",", ":"))
 
 
-def id_of(call: ToolCall, tracked: Iterable[str] = ()) -> str:
-    """The same for the same call of the same caller, and for no other. `tracked` are figures of the guard's in its context."""
-    context = without(tracked, call.context) if tracked else call.context
-    who = [call.tool, call.tool_group, call.agent_id, call.session_id, call.org_id, context, call.params]
-    return digest(b"toolguard escalation\n" + encode(who)).hex()[:32]
+def exact_call(call: ToolCall, tracked: Iterable[str] = ()) -> dict[str, Any]:
+    """The call as it is shown to an approver, and as its id is made from: nothing of it is left out, and no two look alike.
+
+    `tracked` are figures of the guard's own in its context, which are others in every call.
+    """
+    return {
+        "tool": call.tool,
+        "group": call.tool_group,
+        "agent_id": call.agent_id,
+        "session_id": call.session_id,
+        "org_id": call.org_id,
+        "context": _tagged(without(tracked, call.context) if tracked else call.context),
+        "params": _tagged(call.params),
+    }
+
+
+def id_of(exact: Mapping[str, Any]) -> str:
+    """The same for the same call of the same caller, and for no other."""
+    text = json.dumps(exact, sort_keys=True, separators=(",", ":"))
+    return digest(b"toolguard escalation\n" + text.encode()).hex()[:32]
+
+
+def _tagged(value: Any) -> Any:
+    """Plain data as JSON that tells bytes and decimal numbers from texts."""
+    if isinstance(value, dict):
+        return {f"${key}" if key.startswith("$") else key: _tagged(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_tagged(inner) for inner in value]
+    if isinstance(value, bytes):
+        return {"$bytes": value.hex()}
+    return {"$decimal": str(value)} if isinstance(value, Decimal) else value
 
 
 class Desk:
@@ -141,54 +176,60 @@ class Desk:
         It stays escalated while nobody has answered, is a denial after a refusal, and with an approval it may go on, if
         everything else still lets it: the caller asks that, and then calls `use`.
         """
-        name = id_of(decision.call, tracked)
+        exact = exact_call(decision.call, tracked)
+        name = id_of(exact)
         body = state.get(key_of(name))
         kept = Escalation.from_bytes(body) if body is not None else None
+        asked = self._ask(decision, exact, (kept.round if kept else 0) + 1, now)
+        if kept is not None:  # who has to answer, how many, and until when is the rule's to say, and not the file's
+            until = min(kept.expires, kept.asked + asked.expires - asked.asked)
+            kept = replace(kept, role=asked.role, quorum=asked.quorum, expires=until)
         if kept is not None and now < kept.expires and kept.revision == decision.revision and kept.status != USED:
             if kept.status == PENDING:
                 return replace(decision, escalation=kept), None
-            answer, by, wrong = self._checked(kept)
-            if by and by == decision.call.agent_id:
-                wrong = f"{by} may not answer for itself"
-            if wrong or answer is None:
-                cause = f"{decision.reason}: {wrong}"
+            by, refusal, wrong = self._said(kept, decision.call)
+            if wrong or refusal:
+                cause = f"{decision.reason}: {wrong or refusal}"
                 return replace(decision, verdict=Verdict.DENY, cause=cause, escalation=kept), None
-            if not answer.granted:
-                note = f": {answer.note}" if answer.note else ""
-                cause = f"{decision.reason}: refused by {by}{note}"
-                return replace(decision, verdict=Verdict.DENY, cause=cause, escalation=kept), None
-            return replace(decision, escalation=kept), kept
-        asked = self._ask(decision, name, (kept.round if kept else 0) + 1, now)
+            return replace(decision, escalation=kept, cause=f"{decision.reason}: approved by {' and '.join(by)}"), kept
         state.put(asked.key, asked.to_bytes())
         return replace(decision, escalation=asked), None
 
     def use(self, decision: Decision, approval: Escalation, state: State) -> Decision:
         """The call may run, and the approval is used up."""
-        _, by, _ = self._checked(approval)
         used = replace(approval, status=USED, call={})  # what was shown to the approver is not needed any more
         state.put(used.key, used.to_bytes())
-        return replace(decision, verdict=Verdict.ALLOW, cause=f"{decision.reason}: approved by {by}", escalation=used)
+        return replace(decision, verdict=Verdict.ALLOW, escalation=used)
 
-    def _ask(self, decision: Decision, name: str, number: int, now: int) -> Escalation:
+    def _ask(self, decision: Decision, exact: Mapping[str, Any], number: int, now: int) -> Escalation:
         hits = [hit for hit in decision.hits if hit.effect == Verdict.ESCALATE]
         minutes = min((hit.timeout_minutes for hit in hits if hit.timeout_minutes), default=DEFAULT_MINUTES)
         role = next((hit.escalate_to for hit in hits if hit.escalate_to), None)
-        call = decision.call
-        shown = {
-            "tool": call.tool,
-            "agent_id": call.agent_id,
-            "session_id": call.session_id,
-            "org_id": call.org_id,
-            "context": call.context,
-            "params": call.params,
-        }
+        quorum = max((hit.quorum or 1 for hit in hits), default=1)
         expires = now + minutes * MINUTE
-        return Escalation(name, number, PENDING, now, expires, decision.revision, decision.reason, role, shown)
+        asked = (number, PENDING, now, expires, decision.revision, decision.reason, role, exact, quorum)
+        return Escalation(id_of(exact), *asked)
 
-    def _checked(self, kept: Escalation) -> tuple[Answer | None, str, str]:
+    def _said(self, kept: Escalation, call: ToolCall) -> tuple[list[str], str, str]:
+        """(Who has approved, the refusal, what is wrong with the answers): one of the three."""
+        by: dict[str, None] = {}
+        for text in kept.answers:
+            answer, name, wrong = self._checked(kept, text)
+            if wrong or answer is None:
+                return [], "", wrong
+            if name == call.agent_id:
+                return [], "", f"{name} may not answer for itself"
+            if not answer.granted:
+                return [], f"refused by {name}" + (f": {answer.note}" if answer.note else ""), ""
+            by[name] = None
+        if kept.status != APPROVED or len(by) < kept.quorum:
+            return [], "", f"its answers are of {len(by)} people, and {kept.quorum} have to approve"
+        return list(by), "", ""
+
+    def _checked(self, kept: Escalation, text: str) -> tuple[Answer | None, str, str]:
         """(The answer, who gave it, what is wrong with it)."""
         try:
-            note = Note.parse(kept.answer)
+            note = Note.parse(text)
             answer = Answer.parse(note.text)
         except ValueError:
             return None, "", "its answer cannot be read"
@@ -198,8 +239,8 @@ class Desk:
         name, roles = who[0]
         if (answer.ledger, answer.id, answer.round) != (self._ledger, kept.id, kept.round):
             return None, name, "its answer is about another call"
-        if answer.granted != (kept.status == APPROVED) or not kept.asked <= answer.time < kept.expires:
-            return None, name, "its answer was given at another time, or says something else"
+        if not kept.asked <= answer.time < kept.expires:
+            return None, name, "its answer was given at another time"
         if ANY_ROLE not in roles and kept.role not in roles:
             return None, name, f"{name} may not answer for `{kept.role}`"
         return answer, name, ""
@@ -211,12 +252,26 @@ def answered(kept: Escalation, ledger: str, signer: Signer, note: str, now: int,
     Raises:
         StoreError: it does not wait any more.
     """
+    if not kept.is_true:
+        raise StoreError(f"what is shown of `{kept.id}` is another call: somebody has changed the ledger")
     if kept.status != PENDING:
         raise StoreError(f"`{kept.id}` does not wait any more: it is {kept.status}")
     if now >= kept.expires:
         raise StoreError(f"`{kept.id}` has expired: nobody can answer any more")
+    if signer.name in map(_name_under, kept.answers):
+        raise StoreError(f"{signer.name} has answered `{kept.id}` already")
     signed = signer.sign(Answer(ledger, kept.id, kept.round, granted, now, note[:MAX_TEXT]).text)
-    return replace(kept, status=APPROVED if granted else REFUSED, answer=str(signed))
+    answers = (*kept.answers, str(signed))
+    status = REFUSED if not granted else APPROVED if len(answers) >= kept.quorum else PENDING
+    return replace(kept, status=status, answers=answers)
+
+
+def _name_under(text: str) -> str:
+    """Whose signature is under an answer, as it says itself."""
+    try:
+        return Note.parse(text).signatures[0].name
+    except (ValueError, IndexError):
+        return ""
 
 
 def answer(log: Log, key: str, signer: Signer, note: str, *, granted: bool) -> Record:
@@ -253,7 +308,8 @@ def last_answers(body: bytes | None) -> tuple[int, list[str]]:
 def waiting(state: Mapping[str, bytes], now: int) -> list[Escalation]:
     """The calls that wait, the oldest first."""
     rows = [Escalation.from_bytes(body) for key, body in state.items() if key.startswith('["escalation",')]
-    return sorted((row for row in rows if row.status == PENDING and now < row.expires), key=lambda row: row.asked)
+    wait = (row for row in rows if row.status == PENDING and now < row.expires)
+    return sorted((row for row in wait if row.is_true), key=lambda row: row.asked)
 
 
 # -- one who waits -----------------------------------------------------------------------------------------------------

@@ -122,6 +122,7 @@ class RuleHit:
     suggested_response: str | None = None
     escalate_to: str | None = None
     timeout_minutes: int | None = None
+    quorum: int | None = None
     citation: Citation | None = None
     limit: bool | None = None
     detail: str | None = None

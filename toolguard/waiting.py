@@ -12,8 +12,6 @@ import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from toolguard.errors import StoreError
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -46,7 +44,8 @@ class Waiting:
     def until(self, what: str, over: Callable[[], bool], seconds: float) -> bool:
         """Wait in this thread until it is over; False if it was not in time."""
         end, woken = time.monotonic() + seconds, threading.Event()
-        self._add(what, woken.set)
+        wake = woken.set  # one object: a bound method is another one each time it is asked for
+        self._add(what, wake)
         try:
             while not over():
                 if not woken.wait(max(0.0, end - time.monotonic())):
@@ -54,7 +53,7 @@ class Waiting:
                 woken.clear()
             return True
         finally:
-            self._discard(what, woken.set)
+            self._discard(what, wake)
 
     async def until_async(self, what: str, over: Callable[[], bool], seconds: float) -> bool:
         """The same for asyncio: other coroutines go on."""
@@ -124,6 +123,6 @@ class Waiting:
     def _seen(self) -> Seen | None:
         try:
             return self._look()
-        except StoreError:
+        except Exception:  # whatever it is, those who wait look for themselves, and are told
             _logger.exception("whether anybody has answered cannot be read")
             return None

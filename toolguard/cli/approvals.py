@@ -74,6 +74,8 @@ def _show(args: argparse.Namespace, call: Escalation) -> int:
     print(printable(f"{call.id}  asked {shown_time(call.asked)}, until {shown_time(call.expires)}"))
     print(printable(f"why      {call.reason}"))
     print(printable(f"for      {call.role or 'anybody who may answer'}"))
+    if call.quorum > 1:
+        print(f"quorum   {len(call.answers)} of {call.quorum} have approved")
     for name, value in call.call.items():
         if name != "params" and value:
             print(printable(f"{name:12} {shown(value)}"))

@@ -26,6 +26,7 @@ def hit_of(policy: Policy, written: Rule | Limit) -> RuleHit:
         suggested_response=config.suggested_response,
         escalate_to=config.escalate_to,
         timeout_minutes=config.timeout_minutes,
+        quorum=config.quorum,
         citation=Citation(**citation.model_dump()) if citation else None,
         limit=True if is_limit else None,
     )

@@ -41,5 +41,7 @@ class EffectConfig(Strict):
     """What the agent is told to do instead."""
     escalate_to: str | None = None
     """The role that answers an escalated call. Enforced for signed answers; an approver that is a function has to check it."""
+    quorum: Annotated[int, Field(gt=0, le=10)] | None = None
+    """How many different people have to approve an escalated call; one if left out. One refusal is enough to refuse."""
     timeout_minutes: Annotated[int, Field(gt=0, le=60 * 24 * 30)] | None = None
     """How long an escalated call may wait, and its answer be used. Enforced for signed answers; a function has to see to it."""
