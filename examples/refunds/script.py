@@ -78,6 +78,6 @@ RUNS = (
 
 # What the support lead answers about an order that is escalated.
 ANSWERS = {
-    "A-1020": Approval(granted=True, by="dana, support lead", note="the vacuum is back in the warehouse"),
-    "A-1019": Approval(granted=False, by="dana, support lead", note="slower than hoped is no defect"),
+    "A-1020": Approval(granted=True, by="support lead", note="the vacuum is back in the warehouse"),
+    "A-1019": Approval(granted=False, by="support lead", note="slower than hoped is no defect"),
 }
