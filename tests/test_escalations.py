@@ -497,13 +497,14 @@ def test_approvers_that_are_none(approvers):
         Guard(policy(), ledger=":memory:", approvers=approvers)
 
 
-def test_what_was_shown_is_forgotten_when_it_is_used(desk):
+@pytest.mark.parametrize("granted", [False, True])
+def test_what_was_shown_is_forgotten_when_it_is_answered(desk, granted):
     guard = desk()
     decision = guard.evaluate("pay", {"amount": 300, "note": "confidential"}, agent_id="bot")
     assert "confidential" in str(guard.store.state())
-    answers(guard, decision)
-    assert guard.evaluate("pay", {"amount": 300, "note": "confidential"}, agent_id="bot").allowed
+    answers(guard, decision, granted=granted)
     assert "confidential" not in str(guard.store.state())
+    assert guard.evaluate("pay", {"amount": 300, "note": "confidential"}, agent_id="bot").allowed is granted
 
 
 def test_without_approvers_nothing_waits():

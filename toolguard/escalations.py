@@ -197,7 +197,7 @@ class Desk:
 
     def use(self, decision: Decision, approval: Escalation, state: State) -> Decision:
         """The call may run, and the approval is used up."""
-        used = replace(approval, status=USED, call={})  # what was shown to the approver is not needed any more
+        used = replace(approval, status=USED, call={})
         state.put(used.key, used.to_bytes())
         return replace(decision, verdict=Verdict.ALLOW, escalation=used)
 
@@ -252,10 +252,10 @@ def answered(kept: Escalation, ledger: str, signer: Signer, note: str, now: int,
     Raises:
         StoreError: it does not wait any more.
     """
-    if not kept.is_true:
-        raise StoreError(f"what is shown of `{kept.id}` is another call: somebody has changed the ledger")
     if kept.status != PENDING:
         raise StoreError(f"`{kept.id}` does not wait any more: it is {kept.status}")
+    if not kept.is_true:
+        raise StoreError(f"what is shown of `{kept.id}` is another call: somebody has changed the ledger")
     if now >= kept.expires:
         raise StoreError(f"`{kept.id}` has expired: nobody can answer any more")
     if signer.name in map(_name_under, kept.answers):
@@ -263,7 +263,8 @@ def answered(kept: Escalation, ledger: str, signer: Signer, note: str, now: int,
     signed = signer.sign(Answer(ledger, kept.id, kept.round, granted, now, note[:MAX_TEXT]).text)
     answers = (*kept.answers, str(signed))
     status = REFUSED if not granted else APPROVED if len(answers) >= kept.quorum else PENDING
-    return replace(kept, status=status, answers=answers)
+    shown = kept.call if status == PENDING else {}  # nobody has to be shown it any more
+    return replace(kept, status=status, answers=answers, call=shown)
 
 
 def _name_under(text: str) -> str:
