@@ -76,6 +76,8 @@ def test_the_state_changes_with_its_record(store):
         store.transact(count("a"))
     store.transact(count("b"), durable=False)
     assert store.state() == {"a": b"3", "b": b"1"}
+    assert store.state("b") == {"b": b"1"}
+    assert (store.state("ab"), store.state_of("a"), store.state_of("x")) == ({}, b"3", None)
     assert [record.content["used"] for record in store.scan()] == [1, 2, 3, 1]
     store.transact(lambda seq, last, state: state.put("a", None) or link(seq, last, "note", 0, {}))
     assert store.state() == {"b": b"1"}

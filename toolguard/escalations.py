@@ -33,6 +33,7 @@ MINUTE = 60 * 10**9  # nanoseconds
 DEFAULT_MINUTES = 60
 ANSWERS = '["answers"]'  # the key of how many answers there were, and what the last of them were about
 MAX_LAST = 256  # answers of which it is said what they were about
+PREFIX = '["escalation",'  # of the keys of calls that wait, or waited
 ANY_ROLE = "*"
 MAX_TEXT = 2000  # characters of a note
 
@@ -308,7 +309,7 @@ def last_answers(body: bytes | None) -> tuple[int, list[str]]:
 
 def waiting(state: Mapping[str, bytes], now: int) -> list[Escalation]:
     """The calls that wait, the oldest first."""
-    rows = [Escalation.from_bytes(body) for key, body in state.items() if key.startswith('["escalation",')]
+    rows = [Escalation.from_bytes(body) for key, body in state.items() if key.startswith(PREFIX)]
     wait = (row for row in rows if row.status == PENDING and now < row.expires)
     return sorted((row for row in wait if row.is_true), key=lambda row: row.asked)
 

@@ -23,7 +23,7 @@ from toolguard.audit.log import DURABILITIES, Log, captures_of
 from toolguard.engine.compile import PolicySet
 from toolguard.engine.decide import decide
 from toolguard.errors import MalformedCall, StoreError
-from toolguard.escalations import Desk, Escalation, waiting
+from toolguard.escalations import PREFIX, Desk, Escalation, waiting
 from toolguard.figures import FIGURES
 from toolguard.halt import GLOBAL, LEVELS, THROTTLE, Halt, Halts, check_scope, tripped
 from toolguard.model import Decision, Identity, Outcome, ToolCall, Verdict
@@ -255,7 +255,7 @@ class Guard:
 
     def pending(self) -> list[Escalation]:
         """The escalated calls that wait for an answer, the oldest first."""
-        return waiting(self.store.state(), self._log.now())
+        return waiting(self.store.state(PREFIX), self._log.now())
 
     def settle(self, decision: Decision, outcome: Outcome) -> None:
         """Record what became of an allowed call. The tool has run, so a failure here is logged and not raised."""

@@ -18,7 +18,7 @@ from toolguard.audit.log import Log
 from toolguard.audit.select import shown_time
 from toolguard.audit.sign import Signer
 from toolguard.cli.terminal import OK, UsageError, counted, print_json
-from toolguard.escalations import Escalation, answer, key_of, waiting
+from toolguard.escalations import PREFIX, Escalation, answer, key_of, waiting
 from toolguard.stores.file import read_state
 from toolguard.stores.sqlite import SqliteStore
 from toolguard.text import printable, shown
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     """Show or answer."""
     if not Path(args.ledger).is_file():
         raise UsageError(f"there is no ledger `{args.ledger}`")
-    calls = waiting(dict(read_state(Path(args.ledger))), time.time_ns())
+    calls = waiting(dict(read_state(Path(args.ledger), PREFIX)), time.time_ns())
     if args.action == "list":
         return _list(args, calls)
     found = [call for call in calls if args.id and call.id.startswith(args.id)]

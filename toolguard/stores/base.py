@@ -31,8 +31,8 @@ class Store(Protocol):
     def state_of(self, key: str) -> bytes | None:
         """What the state keeps under one key, None if nothing."""
 
-    def state(self) -> Mapping[str, bytes]:
-        """All that is kept in the state, by key."""
+    def state(self, prefix: str = "") -> Mapping[str, bytes]:
+        """All that is kept in the state under keys that begin so."""
 
     @property
     def ledger_id(self) -> str:

@@ -93,15 +93,20 @@ def read_halts(path: Path) -> dict[str, bytes]:
     return dict(_rows(path, "SELECT scope, body FROM halt")) if there else {}
 
 
-def read_state(path: Path) -> Iterator[tuple[str, bytes]]:
-    """What is kept in the state, by key.
+def read_state(path: Path, prefix: str = "") -> Iterator[tuple[str, bytes]]:
+    """What is kept in the state under keys that begin so, by key.
 
     Raises:
         StoreError: the ledger cannot be read.
         LedgerCorrupt: it is not a ledger, or SQLite finds it damaged.
     """
     there = next(_rows(path, "SELECT 1 FROM sqlite_schema WHERE name = 'state'"), None)  # an earlier version did not have it
-    return _rows(path, "SELECT key, body FROM state") if there else iter(())
+    if not there:
+        return iter(())
+    if not prefix:
+        return _rows(path, "SELECT key, body FROM state")
+    behind = prefix + chr(0x10FFFF)  # no key of ours that begins so comes behind this
+    return _rows(path, "SELECT key, body FROM state WHERE key >= ? AND key < ?", (prefix, behind))
 
 
 def read_state_of(path: Path, key: str) -> bytes | None:

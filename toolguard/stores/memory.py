@@ -68,9 +68,9 @@ class MemoryStore:
         """See `Store`."""
         return self._state.get(key)
 
-    def state(self) -> Mapping[str, bytes]:
+    def state(self, prefix: str = "") -> Mapping[str, bytes]:
         """See `Store`."""
-        return dict(self._state)
+        return {key: body for key, body in dict(self._state).items() if key.startswith(prefix)}
 
     async def append_async(self, build: Build, *, durable: bool = True) -> Record:
         """See `Store`."""

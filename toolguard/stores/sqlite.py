@@ -102,9 +102,9 @@ class SqliteStore:
         """See `Store`."""
         return read_state_of(self.path, key)
 
-    def state(self) -> Mapping[str, bytes]:
+    def state(self, prefix: str = "") -> Mapping[str, bytes]:
         """See `Store`."""
-        return dict(read_state(self.path))
+        return dict(read_state(self.path, prefix))
 
     async def append_async(self, build: Build, *, durable: bool = True) -> Record:
         """See `Store`."""
