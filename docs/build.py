@@ -140,7 +140,7 @@ EXAMPLES_OF = {
     "allow": ("allow rules",),
     "scope": ("key Policy.scope",),
     "limits": ("key Policy.limits",),
-    "earlier": ("key Rule.requires",),
+    "earlier": ("key Rule.requires", "key Policy.happened"),
     "shadow": ("key Policy.mode",),
     "skip": ("key Rule.on_indeterminate",),
 }

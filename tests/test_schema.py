@@ -44,6 +44,7 @@ BEYOND_A_SCHEMA = {
     *("per what the agent says of itself", "unknown time zone", "time zone of an hour", "unknown part of a limit"),
     *("requires nothing in particular", "requires two things at once", "binds an identity field"),
     *("where is about something else", "result outside of where", "forbids with uses", "forbids with an outcome"),
+    *("fact that is not there", "fact of a fact", "fact and tool"),
     *("allow with a prerequisite", "lease with thresholds", "lease of denials"),
     *("max that is no number", "max without an end", "denials that are added up", "denials with thresholds"),
 }

@@ -79,7 +79,7 @@ def compile_earlier(policy: Policy, rule: Rule) -> tuple[CompiledEarlier, ...]:
 
 
 def _compiled(policy: Policy, rule: Rule, given: Sequence[Earlier], kind: str) -> Iterator[CompiledEarlier]:
-    for number, each in enumerate(given):
+    for number, each in enumerate(asked.resolved(policy.happened) for asked in given):
         bound = f" with the same {' and '.join(each.bind)}" if each.bind else ""
         within = f" in the last {each.within}" if each.within else ""
         whose = "" if each.same == "global" else f" in this {each.same}" if each.same == "session" else f" of this {each.same}"

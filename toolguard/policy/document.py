@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from toolguard.errors import nearest
 from toolguard.model import Verdict
 from toolguard.policy.bindings import check_fact_name, known_roots, parse_binding
 from toolguard.policy.condition import ALWAYS, Condition, Leaf, parts
@@ -193,6 +194,8 @@ class Policy(Strict):
         default_factory=dict, max_length=100
     )
     """Names for what a classifier says about a field: `target: {url: parameters.url}` makes `target.host` a field."""
+    happened: dict[Name, Earlier] = Field(default_factory=dict, max_length=100)
+    """Names for earlier calls, so that several rules can ask for them: `requires: [{fact: NAME}]`."""
     limits: tuple[Limit, ...] = Field(default=(), strict=False, max_length=100)
     """How much there may be of something in a window of time."""
     rules: tuple[Rule, ...] = Field(default=(), strict=False)
@@ -224,6 +227,15 @@ class Policy(Strict):
             if limit.limit_id in names:
                 raise Refused(f"limit_id `{limit.limit_id}` is used twice", ("limits", index, "limit_id"), "limit-id-collision")
             names.add(limit.limit_id)
+        for index, rule in enumerate(self.rules):
+            for key in ("requires", "forbids_after"):
+                for place, each in enumerate(getattr(rule, key)):
+                    if each.fact is not None and each.fact not in self.happened:
+                        message = f"`happened` has no `{each.fact}`{nearest(each.fact, tuple(self.happened))}"
+                        raise Refused(message, ("rules", index, key, place, "fact"))
+        for name, each in self.happened.items():
+            if each.fact is not None:
+                raise Refused("a fact is a call of a `tool` or `group`, and not another fact", ("happened", name, "fact"))
         seen: set[str] = set()
         for index, rule in enumerate(self.rules):
             if rule.rule_id in seen:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
@@ -12,6 +12,9 @@ from toolguard.policy.fields import parse_field
 from toolguard.policy.nodes import NODES
 from toolguard.policy.strict import Name, Refused, Strict
 from toolguard.windows import length_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def _of_a_call(text: str) -> str:
@@ -30,7 +33,9 @@ class Earlier(Strict):
     tool: Name | None = None
     """Of this tool, in any case;"""
     group: Name | None = None
-    """or of any tool of this group."""
+    """or of any tool of this group;"""
+    fact: Name | None = None
+    """or what the policy's `happened` calls so. What is said here besides goes before what is said there."""
     same: Literal["session", "agent", "org", "global"] = "session"
     """Whose call it was: in the same session, of the same agent or organisation, or anybody's."""
     bind: dict[Bound, Bound] = Field(default_factory=dict, max_length=8)
@@ -65,6 +70,13 @@ class Earlier(Strict):
 
     @model_validator(mode="after")
     def _is_of_one_kind(self) -> Self:
-        if (self.tool is None) == (self.group is None):
-            raise Refused("say which earlier call: `tool` or `group`, and not both")
+        if sum(each is not None for each in (self.tool, self.group, self.fact)) != 1:
+            raise Refused("say which earlier call: one of `tool`, `group` and `fact`")
         return self
+
+    def resolved(self, named: Mapping[str, Earlier]) -> Earlier:
+        """The earlier call itself, where this names a fact."""
+        if self.fact is None:
+            return self
+        own = {name: getattr(self, name) for name in self.model_fields_set if name != "fact"}
+        return named[self.fact].model_copy(update=own)
