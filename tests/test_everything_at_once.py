@@ -8,6 +8,7 @@ import pytest
 
 from toolguard import StoreError, verify
 from toolguard.audit.archive import archive
+from toolguard.stores.file import read_records
 from toolguard.stores.seal import key_text
 from toolguard.stores.sqlite import SqliteStore
 
@@ -84,6 +85,9 @@ def test_the_ledger_holds(tmp_path, seconds):
     SqliteStore(path, seal_key=KEY).close()
     workers = [started(path, seed, durability, seconds) for seed, durability in enumerate(("durable", "process", "async"))]
     killed = started(path, 9, "durable", 60)
+    given_up = time.monotonic() + 60
+    while next(read_records(path), None) is None and time.monotonic() < given_up:
+        time.sleep(0.05)  # a slow machine takes its time to start four interpreters, and there is nothing to archive before
     end = time.monotonic() + seconds * 0.8
     time.sleep(seconds / 4)
     while time.monotonic() < end:
