@@ -10,8 +10,8 @@ from bench.cases import TOOL
 from bench.durable import NONE, bare, insert
 from bench.measure import QUICK, agree, row, seconds_of
 from toolguard import Guard, guarded
+from toolguard.approvals.answer import Reply, answer
 from toolguard.audit.sign import Signer
-from toolguard.escalations import answer
 
 DANA = Signer("dana", bytes(32))
 POLICY = {
@@ -58,7 +58,7 @@ async def many(guard, calls, idle):
 
     def answering():
         for call in guard.pending()[: calls // 5]:
-            answer(guard._log, call.key, DANA, "", granted=True)  # noqa: SLF001 - as the command does
+            answer(guard._log, call.key, DANA, Reply(granted=True, by=DANA.name))  # noqa: SLF001 - as the command does
             answered[call.call["params"]["amount"]] = time.perf_counter()
             time.sleep(0.01)
 

@@ -35,6 +35,7 @@ MODELS = {
     "Scope": "`scope`",
     "Rule": "A rule",
     "EffectConfig": "`effect_config`",
+    "Standing": "`standing`",
     "Citation": "`citation`",
     "Leaf": "A leaf",
     "All": "`and`",

@@ -15,10 +15,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from toolguard import ApprovalRefused, ApprovalUnavailable, Guard, StoreError, ToolDenied, ToolHalted, Verdict, guarded, verify
+from toolguard.approvals.answer import Answer, Reply, answer
+from toolguard.approvals.escalation import ANSWERS, Escalation, exact_call, id_of, key_of, last_answers
+from toolguard.approvals.people import CLIENT, People, PeopleFile, Principal
 from toolguard.audit.log import Log
 from toolguard.audit.sign import Signer
 from toolguard.cli import main
-from toolguard.escalations import ANSWERS, Answer, Escalation, answer, exact_call, id_of, key_of, last_answers
 from toolguard.model import ToolCall
 from toolguard.stores.memory import MemoryStore
 
@@ -66,8 +68,8 @@ def asked(guard, amount=300, **who):
     return guard.evaluate("pay", {"amount": amount}, **{"agent_id": "bot", "session_id": "s", **who})
 
 
-def answers(guard, decision, signer=DANA, *, granted=True, note=""):
-    return answer(guard._log, decision.escalation.key, signer, note, granted=granted)
+def answers(guard, decision, signer=DANA, *, by=None, granted=True, note="", **standing):
+    return answer(guard._log, decision.escalation.key, signer, Reply(granted, by or signer.name, note, "here", **standing))
 
 
 def put(guard, kept):
@@ -138,7 +140,7 @@ def test_it_is_answered_once(desk):
     with pytest.raises(StoreError, match="does not wait any more"):
         answers(guard, decision)
     with pytest.raises(StoreError, match="no call waits there"):
-        answer(guard._log, key_of("0" * 32), DANA, "", granted=True)
+        answer(guard._log, key_of("0" * 32), DANA, Reply(granted=True, by="dana"))
 
 
 def test_a_person_cannot_overrule_a_rule_that_denies_by_now(desk):
@@ -183,17 +185,21 @@ def test_figures_of_the_guards_own_do_not_make_it_another_call(desk):
     assert asked(guard).verdict == Verdict.ALLOW, "though the velocity is another by now"
 
 
-def test_nobody_answers_for_itself(desk):
+@pytest.mark.parametrize("name", ["dana", "Dana"])
+def test_nobody_answers_for_itself(desk, name):
     guard = desk()
-    answers(guard, asked(guard, agent_id="dana"))
-    assert "dana may not answer for itself" in asked(guard, agent_id="dana").reason
+    decision = asked(guard, agent_id=name)
+    with pytest.raises(StoreError, match="dana may not answer for itself"):
+        answers(guard, decision)
+    put(guard, signed(guard, decision.escalation))
+    assert "dana may not answer for itself" in asked(guard, agent_id=name).reason
 
 
 # -- forgery -----------------------------------------------------------------------------------------------------------
 
 
 def signed(guard, kept, signer=DANA, **changes):
-    given = Answer(guard.store.ledger_id, kept.id, kept.round, granted=True, time=kept.asked, note="")
+    given = Answer(guard.store.ledger_id, kept.id, kept.round, granted=True, time=kept.asked, by=signer.name)
     return replace(kept, status="approved", answers=(str(signer.sign(replace(given, **changes).text)),))
 
 
@@ -210,7 +216,7 @@ FORGERIES = {
     "after it expired": lambda guard, kept: signed(guard, kept, time=kept.expires),
     "another text": lambda guard, kept: replace(kept, status="approved", answers=(str(DANA.sign("toolguard answer\n")),)),
     "a text changed": lambda guard, kept: replace(
-        signed(guard, kept), answers=(signed(guard, kept, granted=False).answers[0].replace("refuse", "approve"),)
+        signed(guard, kept), answers=(signed(guard, kept, granted=False).answers[0].replace("false", "true"),)
     ),
 }
 
@@ -303,7 +309,7 @@ def test_nobody_signs_what_he_was_not_shown(desk):
     put(guard, replace(kept, call={**kept.call, "params": {"amount": 5}}))
     assert guard.pending() == []
     with pytest.raises(StoreError, match=r"what is shown of .* is another call"):
-        answer(guard._log, kept.key, DANA, "", granted=True)
+        answer(guard._log, kept.key, DANA, Reply(granted=True, by="dana"))
 
 
 ALIKE = [5, 5.0, "5", Decimal(5), b"5", [5], {"a": 5}, {"$decimal": "5"}, {"$$decimal": "5"}, {"$bytes": "35"}, None, True, ""]
@@ -328,6 +334,221 @@ def test_a_used_approval_that_is_put_back_is_found(tmp_path):
     with opened(path) as database:
         database.execute("UPDATE state SET body = ? WHERE key = ?", (before, decision.escalation.key))
     assert not verify(path).intact
+
+
+# -- standing approvals, withdrawals, and changed policies ---------------------------------------------------------------
+
+
+def with_config(**config):
+    ask = policy()["rules"][0]
+    return {**policy(), "rules": [{**ask, "effect_config": {**ask["effect_config"], **config}}]}
+
+
+STANDING = with_config(standing={"calls": 3, "minutes": 60})
+
+
+def test_a_standing_approval_is_for_so_many_calls_of_one_session(desk):
+    guard = desk(STANDING)
+    answers(guard, asked(guard), calls=3, minutes=60)
+    assert asked(guard, session_id="another").verdict == Verdict.ESCALATE
+    assert asked(guard, 301).verdict == Verdict.ESCALATE
+    used = [asked(guard).verdict.word for _ in range(5)]
+    assert used == ["allow", "allow", "allow", "escalate", "escalate"]
+
+
+def test_a_standing_approval_ends(desk, clock):
+    guard = desk(STANDING)
+    answers(guard, asked(guard), calls=3, minutes=45)
+    clock.now += 45 * MINUTE - 1
+    assert asked(guard).verdict == Verdict.ALLOW, "though the question has expired long ago"
+    clock.now += 1
+    assert asked(guard).verdict == Verdict.ESCALATE
+
+
+@pytest.mark.parametrize(
+    ("given", "how", "who"),
+    [
+        (policy(CAP), {"calls": 2, "minutes": 5}, {}),
+        (STANDING, {"calls": 4, "minutes": 5}, {}),
+        (STANDING, {"calls": 2, "minutes": 61}, {}),
+        (STANDING, {"calls": 2}, {}),
+        (STANDING, {"minutes": 2}, {}),
+        (STANDING, {"calls": 0, "minutes": 5}, {}),
+        (STANDING, {"calls": 2, "minutes": 5, "granted": False}, {}),
+        (STANDING, {"calls": 2, "minutes": 5}, {"session_id": None}),
+    ],
+)
+def test_nobody_approves_more_than_the_rule_lets_him(desk, given, how, who):
+    guard = desk(given)
+    decision = asked(guard, **who)
+    with pytest.raises(StoreError, match="the rule lets"):
+        answers(guard, decision, **how)
+    assert guard.pending() == [decision.escalation]
+
+
+def test_more_calls_than_the_rule_lets_cannot_be_signed_for(desk, clock):
+    guard = desk(STANDING)
+    put(guard, replace(signed(guard, asked(guard).escalation, calls=9, minutes=10**6), standing=(9, 10**6)))
+    assert [asked(guard).verdict.word for _ in range(4)] == ["allow", "allow", "allow", "escalate"]
+    put(guard, signed(guard, asked(guard).escalation, calls=9, minutes=10**6))
+    clock.now += 60 * MINUTE
+    assert asked(guard).verdict == Verdict.ESCALATE
+
+
+def test_of_several_answers_the_narrowest_counts(desk):
+    given = with_config(standing={"calls": 3, "minutes": 60}, quorum=2)
+    guard = desk(given, approvers=BOTH)
+    decision = asked(guard)
+    answers(guard, decision, calls=3, minutes=60)
+    answers(guard, decision, EVE)
+    assert [asked(guard).verdict.word for _ in range(2)] == ["allow", "escalate"]
+
+
+def test_a_withdrawn_question_is_not_answered_and_may_be_asked_again(desk):
+    guard = desk()
+    decision = asked(guard)
+    record = guard.withdraw(decision.escalation.id, by="ops", reason="a mistake")
+    assert record.content["status"] == "cancelled"
+    assert guard.pending() == []
+    with pytest.raises(StoreError, match="is cancelled"):
+        answers(guard, decision)
+    assert asked(guard).escalation.round == 2
+
+
+def test_an_approval_can_be_taken_back(desk):
+    guard = desk(STANDING)
+    decision = asked(guard)
+    answers(guard, decision, calls=3, minutes=60)
+    assert asked(guard).verdict == Verdict.ALLOW
+    guard.withdraw(decision.escalation.id, by="dana", reason="enough")
+    assert asked(guard).verdict == Verdict.ESCALATE
+    with pytest.raises(StoreError, match="no call waits there"):
+        guard.withdraw("0" * 32, by="ops", reason="x")
+    used = asked(guard, 400)
+    answers(guard, used)
+    asked(guard, 400)
+    with pytest.raises(StoreError, match="is used"):
+        guard.withdraw(used.escalation.id, by="ops", reason="too late")
+
+
+def test_an_approval_outlives_policies_that_say_so(desk):
+    keeps = with_config(outlives_policies=True)
+    guard = desk(keeps)
+    answers(guard, asked(guard))
+    changed = desk({**keeps, "description": "changed"})
+    assert asked(changed).verdict == Verdict.ALLOW
+    answers(changed, asked(changed, 400))
+    assert asked(desk(policy(CAP)), 400).verdict == Verdict.ESCALATE, "it is the rule in force that says so"
+
+
+def test_what_an_answer_says_is_on_record(desk):
+    guard = desk(STANDING)
+    record = answers(guard, asked(guard), note="called", calls=2, minutes=9)
+    said = {name: record.content[name] for name in ("by", "note", "where", "calls", "minutes", "tool", "status", "granted")}
+    assert said == {
+        "by": "dana",
+        "note": "called",
+        "where": "here",
+        "calls": 2,
+        "minutes": 9,
+        "tool": "pay",
+        "status": "approved",
+        "granted": True,
+    }
+
+
+# -- people and services -------------------------------------------------------------------------------------------------
+
+SERVICE = Signer("approvals.example", bytes([7]) * 32)
+
+
+@pytest.fixture
+def people(tmp_path):
+    """A file with Dana, who has a key, Kim, who is known to a service, and Sam, an intern there."""
+    known = {
+        "dana": Principal("dana", roles=frozenset({"supervisor"}), keys=(DANA.verifier,)),
+        "kim": Principal("kim", roles=frozenset({"supervisor"})),
+        "sam": Principal("sam", roles=frozenset({"intern"})),
+        "app": Principal("app", CLIENT),
+    }
+    file = PeopleFile(tmp_path / "people.json")
+    file.write(People(known, (SERVICE.verifier,)))
+    return file
+
+
+def test_a_service_answers_for_people_it_knows(desk, people, tmp_path):
+    guard = desk(approvers=tmp_path / "people.json")
+    answers(guard, asked(guard), SERVICE, by="kim")
+    assert asked(guard).reason == "rule `ask`: approved by kim"
+    answers(guard, asked(guard))
+    assert asked(guard).reason == "rule `ask`: approved by dana"
+
+
+@pytest.mark.parametrize(
+    ("signer", "by", "why"),
+    [
+        (SERVICE, "sam", "sam may not answer for `supervisor`"),
+        (SERVICE, "nobody", "not signed by anybody"),
+        (SERVICE, "approvals.example", "not signed by anybody"),
+        (SERVICE, "app", "not signed by anybody"),
+        (DANA, "kim", "not signed by anybody"),
+        (EVE, "kim", "not signed by anybody"),
+    ],
+)
+def test_nobody_answers_in_another_name(desk, people, signer, by, why):
+    guard = desk(approvers=people.path)
+    answers(guard, asked(guard), signer, by=by)
+    decision = asked(guard)
+    assert decision.verdict == Verdict.DENY
+    assert why in decision.reason
+
+
+def test_two_people_behind_one_service_are_two(desk, people, tmp_path):
+    guard = desk(two(), approvers=tmp_path / "people.json")
+    decision = asked(guard)
+    answers(guard, decision, SERVICE, by="kim")
+    with pytest.raises(StoreError, match="kim has answered"):
+        answers(guard, decision, SERVICE, by="kim")
+    answers(guard, decision, DANA)
+    assert asked(guard).reason == "rule `ask`: approved by kim and dana"
+
+
+def test_who_is_revoked_is_revoked_at_once(desk, people, tmp_path):
+    guard = desk(approvers=tmp_path / "people.json")
+    answers(guard, asked(guard), SERVICE, by="kim")
+    known = people()
+    people.write(replace(known, known={**known.known, "kim": replace(known.known["kim"], revoked=1)}))
+    assert asked(guard).verdict == Verdict.DENY
+
+
+def file_of(**changes):
+    one = {"name": "x", "kind": "person", "roles": [], "keys": []}
+    return json.dumps({"toolguard_people": 1, "people": [one], "services": [], **changes})
+
+
+BROKEN = {
+    "empty": "",
+    "a list": "[]",
+    "nothing": "{}",
+    "deep": "[" * 10**5,
+    "too long": " " * 2**22 + file_of(),
+    "another version": file_of(toolguard_people=2),
+    "nobody": file_of(people=[{}]),
+    "another kind": file_of(people=[{"name": "x", "kind": "god", "roles": [], "keys": []}]),
+    "no key": file_of(services=["x"]),
+}
+
+
+@pytest.mark.parametrize("text", BROKEN.values(), ids=BROKEN)
+def test_people_that_cannot_be_read_approve_nothing(desk, people, tmp_path, text):
+    guard = desk(approvers=tmp_path / "people.json")
+    answers(guard, asked(guard))
+    (tmp_path / "people.json").write_text(text)
+    decision = asked(guard)
+    assert decision.verdict == Verdict.DENY
+    assert "approvers" in decision.reason
+    with pytest.raises(StoreError, match="the approvers in"):
+        desk(approvers=tmp_path / "people.json")
 
 
 # -- waiting -----------------------------------------------------------------------------------------------------------
@@ -553,7 +774,7 @@ class Calls(RuleBasedStateMachine):
         key = data.draw(st.sampled_from(sorted(self.waiting)))
         kept = self.waiting[key]
         try:
-            answer(Log(self.store, self.clock, {}), kept.key, signer, "", granted=granted)
+            answer(Log(self.store, self.clock, {}), kept.key, signer, Reply(granted, signer.name))
         except StoreError:
             assert kept.expires <= self.clock.now or key in self.live or kept.round
             return
@@ -581,15 +802,20 @@ TestCalls.settings = settings(max_examples=30, stateful_step_count=25, deadline=
 
 
 def test_the_answer_is_a_text_that_says_all_it_answers():
-    given = Answer("l" * 64, "i" * 32, 3, granted=True, time=5, note='line\nand "quotes"')
+    given = Answer("l" * 64, "i" * 32, 3, granted=True, time=5, by="dana", note='line\nand "quotes"')
     assert Answer.parse(given.text) == given
     for wrong in (
         "",
         "x",
         given.text + "more\n",
-        given.text.replace("approve", "perhaps"),
-        given.text.replace("\n3\n", "\n03\n"),
+        given.text.replace("toolguard", "another"),
+        given.text.replace("true", "1"),
+        given.text.replace('"round": 3', '"round": 03'),
+        given.text.replace('"calls": 1', '"calls": 0'),
+        given.text.replace('"minutes": 0', '"minutes": -1'),
+        given.text.replace('"by"', '"who"'),
+        given.text.replace("{", "["),
+        "toolguard answer\n" + "[" * 10**5,
     ):
         with pytest.raises(ValueError, match=r".*"):
             Answer.parse(wrong)
-    assert json.loads(given.text.split("\n")[-2]) == given.note

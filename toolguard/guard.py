@@ -13,17 +13,19 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from toolguard.asking import Asking, Verbs
+from toolguard.approvals.answer import withdraw
+from toolguard.approvals.asking import Asking, Verbs
+from toolguard.approvals.desk import Desk
+from toolguard.approvals.escalation import PREFIX, Escalation, key_of, waiting
+from toolguard.approvals.people import people_of
 from toolguard.audit.chance import random_id
 from toolguard.audit.checkpoint import Checkpoints
 from toolguard.audit.log import DURABILITIES, Log, captures_of
 from toolguard.engine.compile import PolicySet
 from toolguard.engine.decide import decide
 from toolguard.errors import MalformedCall, StoreError
-from toolguard.escalations import PREFIX, Desk, Escalation, waiting
 from toolguard.figures import FIGURES
 from toolguard.halt import GLOBAL, LEVELS, THROTTLE, Halt, Halts, check_scope, tripped
 from toolguard.model import Decision, Identity, Outcome, ToolCall, Verdict
@@ -31,20 +33,19 @@ from toolguard.policy.load import load_policies, pack_path, policy_files
 from toolguard.proposal import Who, again, harmless, identify, merged, plain_call
 from toolguard.recording import Recording
 from toolguard.running import Running, RunningCall
-from toolguard.stores.memory import MemoryStore
-from toolguard.stores.sqlite import SqliteStore
+from toolguard.stores.given import opened
 from toolguard.text import printable
 from toolguard.watch import Watcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
-    from toolguard.approvals import Approver
+    from toolguard.approvals.callback import Approver
     from toolguard.model import Record
     from toolguard.stores.base import Store
 
 
-MEMORY = ":memory:"
 MAX_CAUSE = 1000  # characters
 
 _caller: ContextVar[Identity] = ContextVar("toolguard_caller", default=Identity())  # noqa: B039 - frozen
@@ -71,8 +72,8 @@ class Guard:
         checkpoints: when the ledger is summed up in a checkpoint, with which key it is signed, and where it is copied to.
         approver: asked for an escalated call of a guarded tool, with the decision; True or a granted `Approval` lets it run.
             A coroutine is awaited where the tool is one, too. Without an approver an escalation is a denial.
-        approvers: keys (`NAME+ID+KEY`) of people whose signed answers count, each with its roles (`["*"]`: every one).
-            Escalated calls are then kept in the ledger, and guarded tools wait for `toolguard approvals approve`.
+        approvers: keys (`NAME+ID+KEY`) of people whose signed answers count, each with its roles (`["*"]`: every one), or the
+            file that `toolguard approvers` writes. Escalated calls are then kept in the ledger, and guarded tools wait.
         on_decision: told of every decision once it is recorded, for logs and metrics; it cannot change anything.
         now, new_id: nanoseconds since 1970, and the id of a call that comes without one.
 
@@ -96,7 +97,7 @@ class Guard:
         capture: str | Mapping[str, str] = "digest",
         checkpoints: Checkpoints = Checkpoints(),  # noqa: B008 - frozen
         approver: Approver | None = None,
-        approvers: Mapping[str, Sequence[str]] | None = None,
+        approvers: Mapping[str, Sequence[str]] | str | Path | None = None,
         on_decision: Callable[[Decision], object] | None = None,
         now: Callable[[], int] = time.time_ns,
         new_id: Callable[[], str] = random_id,
@@ -111,7 +112,7 @@ class Guard:
         if durability not in DURABILITIES:
             raise ValueError(f"`durability` cannot be `{durability}` (only {', '.join(DURABILITIES)})")
         captures = captures_of(capture)
-        self.store: Store = _open(ledger)
+        self.store: Store = opened(ledger)
         self._halts = Halts(self.store)
         self._running = Running(lambda: self.store.signal() == self._halts.quiet, lambda one: self._halts.over(one.call))
         self._log = Log(self.store, now, captures, durability=durability)
@@ -119,10 +120,10 @@ class Guard:
         self._new_id = new_id
         self._reloading, self._watchers = threading.Lock(), list[Watcher]()
         try:
-            desk = Desk(approvers, self.store.ledger_id) if approvers is not None else None
+            desk = Desk(people_of(approvers), self.store.ledger_id) if approvers is not None else None
             self._recording = Recording(self._log, desk)
             verbs = Verbs(self._halted_by_now, self._recording.approval, self._judged_again)
-            self._asking = Asking(approver, self.store, now, verbs)
+            self._asking = Asking(approver, self._log, verbs)
             self._log.open(self.policies, checkpoints)
             self._at_exit = partial(_end, weakref.ref(self), os.getpid())
             atexit.register(self._at_exit)
@@ -257,6 +258,14 @@ class Guard:
         """The escalated calls that wait for an answer, the oldest first."""
         return waiting(self.store.state(PREFIX), self._log.now())
 
+    def withdraw(self, escalation_id: str, *, by: str, reason: str) -> Record:
+        """Let a call wait no longer, or take back its approval as far as it was not used, and put that on record.
+
+        Raises:
+            StoreError: it neither waits nor is approved, or that could not be recorded.
+        """
+        return withdraw(self._log, key_of(escalation_id), by, reason)
+
     def settle(self, decision: Decision, outcome: Outcome) -> None:
         """Record what became of an allowed call. The tool has run, so a failure here is logged and not raised."""
         self._recording.outcome(decision, outcome)
@@ -389,9 +398,3 @@ def _end(ref: weakref.ref[Guard], process: int) -> None:
         guard.close()
     elif guard is not None:  # a forked process: its parent's guard goes on
         guard._log.flush()  # noqa: SLF001 - our own
-
-
-def _open(ledger: str | Path | Store) -> Store:
-    if isinstance(ledger, (str, Path)):
-        return MemoryStore() if str(ledger) == MEMORY else SqliteStore(ledger)
-    return ledger

@@ -123,6 +123,9 @@ class RuleHit:
     escalate_to: str | None = None
     timeout_minutes: int | None = None
     quorum: int | None = None
+    standing_calls: int | None = None
+    standing_minutes: int | None = None
+    outlives_policies: bool | None = None
     citation: Citation | None = None
     limit: bool | None = None
     detail: str | None = None

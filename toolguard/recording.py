@@ -15,9 +15,9 @@ from toolguard.model import Decision, Outcome, Verdict
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from toolguard.approvals.desk import Desk
     from toolguard.audit.log import End, Log
     from toolguard.engine.compile import PolicySet
-    from toolguard.escalations import Desk
     from toolguard.model import Approval
     from toolguard.stores.state import State
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from toolguard.model import Record
 
 KINDS = (
-    *("start", "stop", "reload", "decision", "approval", "answer", "outcome"),
+    *("start", "stop", "reload", "decision", "approval", "answer", "withdrawal", "outcome"),
     *("halt", "resume", "reset", "erasure", "checkpoint", "anchor", "archive"),
 )
 NANOSECONDS = 1_000_000_000

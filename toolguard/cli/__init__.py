@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 COMMANDS = (
     *("evaluate", "explain", "lint", "schema"),
-    *("verify", "prove", "export", "archive", "erase", "keys", "approvals"),
+    *("verify", "prove", "export", "archive", "erase", "keys", "approvals", "approvers"),
     *("halt", "resume", "reset", "status", "demo"),
 )
 

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 from toolguard.cli.terminal import EXIT_CODES, OK, USAGE, UsageError, describe, print_json
 from toolguard.envelope import call_of
 from toolguard.errors import nearest
-from toolguard.guard import MEMORY, Guard
+from toolguard.guard import Guard
 from toolguard.policy.load import pack_path
+from toolguard.stores.given import MEMORY
 
 if TYPE_CHECKING:
     import argparse

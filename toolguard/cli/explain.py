@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from toolguard.cli.evaluate import add_policies, call_in, guard_for
 from toolguard.cli.terminal import EXIT_CODES, paint, print_json
-from toolguard.guard import MEMORY
+from toolguard.stores.given import MEMORY
 
 if TYPE_CHECKING:
     import argparse

@@ -27,6 +27,9 @@ def hit_of(policy: Policy, written: Rule | Limit) -> RuleHit:
         escalate_to=config.escalate_to,
         timeout_minutes=config.timeout_minutes,
         quorum=config.quorum,
+        standing_calls=config.standing.calls if config.standing else None,
+        standing_minutes=config.standing.minutes if config.standing else None,
+        outlives_policies=config.outlives_policies or None,
         citation=Citation(**citation.model_dump()) if citation else None,
         limit=True if is_limit else None,
     )

@@ -32,6 +32,15 @@ class Citation(Strict):
         return self
 
 
+class Standing(Strict):
+    """How far one answer may reach: this exact call, within its session."""
+
+    calls: Annotated[int, Field(gt=1, le=10_000)]
+    """For how many calls it may be given at most."""
+    minutes: Annotated[int, Field(gt=0, le=60 * 24 * 30)]
+    """For how long after it was given, at most."""
+
+
 class EffectConfig(Strict):
     """What to say and whom to ask when the rule fires."""
 
@@ -45,3 +54,7 @@ class EffectConfig(Strict):
     """How many different people have to approve an escalated call; one if left out. One refusal is enough to refuse."""
     timeout_minutes: Annotated[int, Field(gt=0, le=60 * 24 * 30)] | None = None
     """How long an escalated call may wait, and its answer be used. Enforced for signed answers; a function has to see to it."""
+    standing: Standing | None = None
+    """Lets an approver approve this exact call more than once, for the rest of its session. For signed answers only."""
+    outlives_policies: bool = False
+    """Lets an approval be used after the policies have changed. Left out, a change of any policy means to ask again."""

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, NamedTuple
 
-from toolguard.approvals import ask, ask_async, failed, must_be_granted
-from toolguard.errors import ApprovalUnavailable, ToolDenied, ToolHalted
-from toolguard.escalations import ANSWERS, is_over, last_answers, must_go_on, until_expiry
+from toolguard.approvals.answer import expire
+from toolguard.approvals.callback import ask, ask_async, failed, must_be_granted
+from toolguard.approvals.escalation import ANSWERS, CANCELLED, EXPIRED, PENDING, REFUSED, USED, Escalation, last_answers
+from toolguard.approvals.waiting import Seen, Waiting
+from toolguard.errors import ApprovalRefused, ApprovalUnavailable, StoreError, ToolDenied, ToolHalted
 from toolguard.model import Approval, Decision, Verdict
-from toolguard.waiting import Seen, Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from toolguard.approvals import Approver
+    from toolguard.approvals.callback import Approver
+    from toolguard.audit.log import Log
     from toolguard.stores.base import Store
+
+_logger = logging.getLogger("toolguard")
 
 
 class Verbs(NamedTuple):
@@ -28,15 +33,16 @@ class Verbs(NamedTuple):
 class Asking:
     """Asks, or waits, for one guard."""
 
-    def __init__(self, approver: Approver | None, store: Store, now: Callable[[], int], guard: Verbs) -> None:
-        self._approver, self._store, self._now = approver, store, now
+    def __init__(self, approver: Approver | None, log: Log, guard: Verbs) -> None:
+        self._approver, self._log = approver, log
         self._halted, self._record, self._again = guard
+        store = log.store
         self._waiting = Waiting(lambda: Seen(*last_answers(store.state_of(ANSWERS)), store.signal()))
 
     def answered(self, decision: Decision) -> Decision:
         """The decision to go on with; see `Guard.approve` for what is raised."""
         if self._approver is None and decision.escalation is not None:
-            seconds = until_expiry(decision, self._now())
+            seconds = until_expiry(decision, self._log.now())
             self._waiting.until(decision.escalation.id, lambda: self._is_over(decision), seconds)
             return self._judged_again(decision)
         return self._recorded(decision, ask(self._approver, decision))
@@ -46,21 +52,28 @@ class Asking:
         import asyncio  # noqa: PLC0415 - a program without coroutines does not pay for it
 
         if self._approver is None and decision.escalation is not None:
-            seconds = until_expiry(decision, self._now())
+            seconds = until_expiry(decision, self._log.now())
             await self._waiting.until_async(decision.escalation.id, lambda: self._is_over(decision), seconds)
             return await asyncio.to_thread(self._judged_again, decision)
         return await asyncio.to_thread(self._recorded, decision, await ask_async(self._approver, decision))
 
     def _is_over(self, decision: Decision) -> bool:
-        return is_over(decision, self._store) or self._halted(decision).halted
+        return status_of(decision, self._log.store) != PENDING or self._halted(decision).halted
 
     def _judged_again(self, decision: Decision) -> Decision:
         """All is asked again once an answer is there: halts, rules, limits, and the answer itself, which is then used."""
-        if is_over(decision, self._store):
+        status = status_of(decision, self._log.store)
+        if status not in (PENDING, CANCELLED, EXPIRED):
             return must_go_on(self._again(decision))
         halted = self._halted(decision)
         if halted.halted:
             raise ToolHalted(halted)
+        if status == CANCELLED:
+            raise ApprovalUnavailable(decision, f"{decision.reason}: the question was withdrawn")
+        try:
+            expire(self._log, decision.escalation.key)
+        except StoreError:
+            _logger.exception("that nobody has answered could not be recorded")
         raise ApprovalUnavailable(decision, f"{decision.reason}: nobody has answered in time")
 
     def _recorded(self, decision: Decision, approval: Approval) -> Decision:
@@ -75,3 +88,34 @@ class Asking:
         if settled.verdict == Verdict.DENY:
             raise ToolDenied(settled)
         return settled
+
+
+def until_expiry(decision: Decision, now: int) -> float:
+    """The seconds that are left."""
+    return float(max(0, decision.escalation.expires - now) / 10**9)
+
+
+def status_of(decision: Decision, store: Store) -> str:
+    """How it stands with what this decision waits for; `used` if the question is another one by now."""
+    asked = decision.escalation
+    body = store.state_of(asked.key)
+    kept = Escalation.from_bytes(body) if body is not None else None
+    return kept.status if kept is not None and kept.round == asked.round else USED
+
+
+def must_go_on(decision: Decision) -> Decision:
+    """The decision on a call that was answered, if it may run.
+
+    Raises:
+        ApprovalRefused: the answer is no.
+        ApprovalUnavailable: somebody else has used the approval, so that the call waits anew.
+        ToolDenied: something else denies it (ToolHalted: a halt).
+    """
+    if decision.allowed:
+        return decision
+    if decision.halted:
+        raise ToolHalted(decision)
+    if decision.verdict == Verdict.ESCALATE:
+        raise ApprovalUnavailable(decision, f"{decision.reason}: the approval was used already")
+    refused = decision.escalation is not None and decision.escalation.status == REFUSED
+    raise (ApprovalRefused if refused else ToolDenied)(decision)
