@@ -22,7 +22,7 @@ from toolguard.approvals.escalation import PREFIX, Escalation, key_of, waiting
 from toolguard.approvals.people import people_of
 from toolguard.audit.chance import random_id
 from toolguard.audit.checkpoint import Checkpoints
-from toolguard.audit.log import DURABILITIES, Log, captures_of
+from toolguard.audit.log import DURABILITIES, IN_PROCESS, Log, captures_of
 from toolguard.engine.compile import PolicySet
 from toolguard.engine.decide import decide
 from toolguard.errors import MalformedCall, StoreError
@@ -75,7 +75,7 @@ class Guard:
         approvers: keys (`NAME+ID+KEY`) of people whose signed answers count, each with its roles (`["*"]`: every one), or the
             file that `toolguard approvers` writes. Escalated calls are then kept in the ledger, and guarded tools wait.
         on_decision: told of every decision once it is recorded, for logs and metrics; it cannot change anything.
-        now, new_id: nanoseconds since 1970, and the id of a call that comes without one.
+        placement: where the guard stands, for its records; now, new_id: nanoseconds since 1970, and the id of a nameless call.
 
     Raises:
         ValueError: `unmatched` is no verdict, `rate` no rate, or `durability` or `capture` none there is.
@@ -99,6 +99,7 @@ class Guard:
         approver: Approver | None = None,
         approvers: Mapping[str, Sequence[str]] | str | Path | None = None,
         on_decision: Callable[[Decision], object] | None = None,
+        placement: str = IN_PROCESS,
         now: Callable[[], int] = time.time_ns,
         new_id: Callable[[], str] = random_id,
     ) -> None:
@@ -115,7 +116,7 @@ class Guard:
         self.store: Store = opened(ledger)
         self._halts = Halts(self.store)
         self._running = Running(lambda: self.store.signal() == self._halts.quiet, lambda one: self._halts.over(one.call))
-        self._log = Log(self.store, now, captures, durability=durability)
+        self._log = Log(self.store, now, captures, placement=placement, durability=durability)
         self._on_decision = on_decision
         self._new_id = new_id
         self._reloading, self._watchers = threading.Lock(), list[Watcher]()
@@ -294,8 +295,7 @@ class Guard:
         A changed revision is a record of its own. Calls that are being judged finish on the policies they began with.
 
         Raises:
-            PolicyError: a policy was refused; those in force stay.
-            StoreError: the change could not be recorded; those in force stay.
+            PolicyError, StoreError: a policy was refused, or the change could not be recorded; those in force stay.
         """
         with self._reloading:
             fresh = self._compiled(load_policies(self._sources))

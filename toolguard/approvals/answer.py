@@ -88,6 +88,10 @@ class Reply:
     calls: int = 1
     minutes: int = 0
 
+    def cut(self) -> Reply:
+        """As much of it as is kept."""
+        return replace(self, note=self.note[:MAX_TEXT], where=self.where[:MAX_WHERE])
+
 
 def answered(kept: Escalation, ledger: str, signer: Signer, reply: Reply, now: int) -> Escalation:
     """A call that waits, with this answer.
@@ -105,8 +109,7 @@ def answered(kept: Escalation, ledger: str, signer: Signer, reply: Reply, now: i
     if reply.by.casefold() == str(kept.call.get("agent_id")).casefold():
         raise StoreError(f"{reply.by} may not answer for itself")
     _must_be_allowed(kept, reply)
-    said = {**asdict(reply), "note": reply.note[:MAX_TEXT], "where": reply.where[:MAX_WHERE]}
-    signed = signer.sign(Answer(ledger, kept.id, kept.round, time=now, **said).text)
+    signed = signer.sign(Answer(ledger, kept.id, kept.round, time=now, **asdict(reply)).text)
     answers = (*kept.answers, str(signed))
     status = REFUSED if not reply.granted else APPROVED if len(answers) >= kept.quorum else PENDING
     shown = kept.call if status == PENDING else kept.forgotten
@@ -145,6 +148,7 @@ def answer(log: Log, key: str, signer: Signer, reply: Reply) -> Record:
     Raises:
         StoreError: it does not wait any more, or the answer could not be recorded.
     """
+    reply = reply.cut()
 
     def put(now: int, state: State) -> dict[str, Any]:
         before = _kept(state, key)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 EVERY_TOOL = "*"
 DURABILITIES = ("durable", "process", "async")
+IN_PROCESS = "L0 in-process"
 _hit_as_dict: Callable[[RuleHit], dict[str, Any]] = lru_cache(maxsize=4096)(to_dict)  # the same few rules fire again and again
 
 
@@ -60,7 +61,7 @@ class Log:
         now: Callable[[], int],
         captures: Mapping[str, str],
         *,
-        placement: str = "L0 in-process",
+        placement: str = IN_PROCESS,
         durability: str = "durable",
     ) -> None:
         self.store = store

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Classifier:
 
     A fact that is not known is None, and a condition on it is indeterminate; `why_unknown` says what is wrong with the
     text, if it is the text that is to blame. `classify` never raises for a text, however hostile; results are cached, so
-    that many conditions cost one look.
+    that many conditions cost one look. `in_words` says what of the facts a person who decides should know.
     """
 
     name: str
@@ -38,6 +38,7 @@ class Classifier:
     facts: type
     classify: Callable[..., Any]
     settings: tuple[Setting, ...] = ()
+    in_words: Callable[[Any], Iterable[str]] = lambda _: ()
 
     @property
     def fact_names(self) -> tuple[str, ...]:

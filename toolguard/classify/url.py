@@ -11,9 +11,12 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from toolguard.classify.base import Classifier, Setting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MAX_LENGTH = 8192  # characters; browsers and servers stop between 2,000 and 65,000
 PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443, "ftp": 21}
@@ -164,10 +167,26 @@ def _unknown(why: str, *, credentials: bool | None = None) -> UrlFacts:
     return UrlFacts(ambiguous=True, credentials=credentials, why_unknown=why)
 
 
+def _in_words(facts: UrlFacts) -> Iterator[str]:
+    if facts.ambiguous:
+        yield f"nobody can say for certain where it leads: {facts.why_unknown}"
+    else:
+        yield f"{(facts.method or '').lower()} leads to {facts.host}, over {facts.scheme}".strip()
+    if facts.is_metadata:
+        yield "it is a cloud's metadata service, which hands out credentials"
+    elif facts.is_loopback:
+        yield "it is this machine"
+    elif facts.is_private:
+        yield "it is not on the public internet"
+    if facts.credentials:
+        yield "it carries a user name or password"
+
+
 CLASSIFIER = Classifier(
     "url",
     "What a URL leads to.",
     UrlFacts,
     classify,
     (Setting("method", "The field with the HTTP method.", of_the_call=True),),
+    _in_words,
 )

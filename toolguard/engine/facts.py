@@ -127,6 +127,22 @@ def _fact(field: Field, binding: Binding) -> Callable[[ToolCall], Any]:
     return _known(lambda call: fact(subject(call), settings(call)))
 
 
+def facts_at(binding: Binding, call: ToolCall) -> list[Any]:
+    """All facts of the texts that a binding looks at in this call; none where there is no text, or a setting is missing."""
+    found: list[Any] = []
+
+    def look(text: Any) -> bool:
+        if type(text) is str:
+            found.append(binding.classifier.classify(text, **_settings(binding)(call)))
+        return False
+
+    try:
+        test_of(binding.subject, look, NO_FACTS)(call)
+    except Indeterminate:
+        return found
+    return found
+
+
 def _fact_reader(field: Field, binding: Binding) -> Callable[[Any, dict[str, Any]], Any]:
     """`(text, settings) -> value` of the fact that the field names."""
     name, classify, text = str(field.steps[0]), binding.classifier.classify, binding.subject.text
