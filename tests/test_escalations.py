@@ -107,7 +107,8 @@ def test_the_answer_fits_that_call_only(desk, amount, who):
 
 def test_a_refusal_holds_until_it_expires(desk, clock):
     guard = desk()
-    answers(guard, asked(guard), granted=False, note="not this customer")
+    record = answers(guard, asked(guard), granted=False, note="not this customer")
+    assert (record.content["granted"], record.content["status"]) == (False, "refused")
     decision = asked(guard)
     assert (decision.verdict, decision.reason) == (Verdict.DENY, "rule `ask`: refused by dana: not this customer")
     clock.now += HALF_AN_HOUR

@@ -154,8 +154,7 @@ def answer(log: Log, key: str, signer: Signer, reply: Reply) -> Record:
         before = _kept(state, key)
         kept = answered(before, log.store.ledger_id, signer, reply, now)
         _put(state, kept)
-        said = {name: value for name, value in asdict(reply).items() if value not in ("", 0)}
-        return {**_about(kept, before), **said}
+        return {**_about(kept, before), **{name: value for name, value in asdict(reply).items() if name == "granted" or value}}
 
     return log.changed("answer", put)
 
