@@ -7,6 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from decimal import Decimal
+from types import SimpleNamespace
 
 import pytest
 from conftest import Clock, opened
@@ -717,6 +718,34 @@ def test_from_the_command_line(tmp_path, capsys):
 def test_approvers_that_are_none(approvers):
     with pytest.raises(ValueError, match=r"no key|as a list"):
         Guard(policy(), ledger=":memory:", approvers=approvers)
+
+
+def test_watching_and_taking_back_from_the_command_line(tmp_path, capsys, monkeypatch):
+    path, key = str(tmp_path / "l.db"), tmp_path / "dana.key"
+    key.write_text(str(DANA))
+    key.chmod(0o600)
+    with Guard(STANDING, ledger=path, approvers=APPROVERS) as guard:
+        asked(guard)
+        words = iter(["a", "fine", "l"])
+        monkeypatch.setattr("builtins.input", lambda _: next(words))
+
+        def again(_):
+            if not guard.pending():
+                asked(guard, 400)
+            else:
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr("toolguard.cli.approvals.time", SimpleNamespace(sleep=again, time_ns=time.time_ns))
+        assert main(["approvals", "watch", path, "--key", str(key), "--calls", "2", "--minutes", "9"]) == 0
+        said = capsys.readouterr().out
+        assert "approved by dana" in said
+        assert "is answered, or over" in said
+        assert main(["approvals", "list", path]) == 0
+        listed = capsys.readouterr().out
+        assert "approved  pay" in listed
+        standing = next(line for line in listed.splitlines() if "approved" in line).split()[0]
+        assert main(["approvals", "withdraw", path, standing, "--note", "enough"]) == 0
+        assert asked(guard).verdict == Verdict.ESCALATE
 
 
 @pytest.mark.parametrize("granted", [False, True])

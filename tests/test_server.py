@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from toolguard import Guard, StoreError, Verdict
 from toolguard.approvals.people import CLIENT, OPERATOR, People, PeopleFile, Principal, hash_of_token
 from toolguard.audit.sign import Signer
+from toolguard.cli import main
 from toolguard.gateway.access import LOCKED, MAX_WRONG, SESSION, Access, SingleSignOn
 from toolguard.gateway.api import ROUTES
 from toolguard.gateway.app import app
@@ -570,3 +571,40 @@ def test_its_answers_are_signed_by_a_service_that_the_guard_knows(served):
     one.file.write(People(one.file().known))
     one.ask("POST", f"/escalations/{name}/approve", "lead", {})
     assert one.call().json()["verdict"] == Verdict.DENY.word
+
+
+# -- the command -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    """The options of a service that would start, and files beside them that would not do."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "short").write_text("short")
+    (tmp_path / "broken.yaml").write_text("rules: [")
+    PeopleFile(tmp_path / "strangers.json").write(People(KINDS))
+    key = tmp_path / "service.key"
+    key.write_text(str(SERVICE))
+    key.chmod(0o600)
+    PeopleFile(tmp_path / "people.json").write(People(KINDS, (SERVICE.verifier,)))
+    (tmp_path / "p.json").write_text(json.dumps(policy()))
+    return {"policy": "p.json", "ledger": "l.db", "approvers": "people.json", "key": "service.key"}
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "says"),
+    [
+        (["--host", "0.0.0.0"], 2, "in the clear"),
+        (["--sso-header", "X-User"], 2, "needs both"),
+        (["--webhook", "http://localhost"], 2, "a webhook is signed"),
+        (["--webhook", "http://localhost", "--webhook-secret", "short"], 2, "too short"),
+        (["--approvers", "strangers.json"], 2, "approvers add"),
+        (["--approvers", "missing.json"], 1, "cannot be read"),
+        (["--key", "missing.key"], 2, "missing.key"),
+        (["--policy", "broken.yaml"], 6, "broken.yaml"),
+    ],
+)
+def test_a_service_that_could_not_be_trusted_does_not_start(files, capsys, given, code, says):
+    options = [word for name, file in files.items() for word in (f"--{name}", file)]
+    assert main(["serve", *options, *given]) == code
+    assert says in capsys.readouterr().err

@@ -37,3 +37,15 @@ def call_of(envelope: Mapping[str, Any]) -> dict[str, Any]:
         "call_id": envelope.get("envelope_id") or None,
         **{key: envelope.get(key) or None for key in IDENTITY},
     }
+
+
+def no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """For `json.loads(object_pairs_hook=...)`: of two values of one key, readers would take different ones.
+
+    Raises:
+        ValueError: a key is used twice.
+    """
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key is used twice")
+    return found

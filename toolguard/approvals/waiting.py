@@ -1,7 +1,7 @@
 """Waiting for answers: one thread a process looks for all who wait, and only while somebody does.
 
-It reads one row twenty times a second. The row says how many answers there were and which calls the last of them were about, so
-that an answer wakes those whom it concerns and nobody else. A halt wakes everybody.
+It reads one row twenty-five times a second. The row says how many answers there were and which calls the last of them were
+about, so that an answer wakes those whom it concerns and nobody else. A halt wakes everybody.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-STEP = 0.05  # seconds between two looks
+STEP = 0.04  # seconds between two looks
 
 _logger = logging.getLogger("toolguard")
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolguard.cli.terminal import EXIT_CODES, OK, USAGE, UsageError, describe, print_json
-from toolguard.envelope import call_of
+from toolguard.envelope import call_of, no_key_twice
 from toolguard.errors import nearest
 from toolguard.guard import Guard
 from toolguard.policy.load import pack_path
@@ -112,7 +112,7 @@ def judge(guard: Guard, text: str) -> Decision:
         ValueError: the text is not a call.
     """
     try:
-        call = json.loads(text, object_pairs_hook=_no_key_twice)
+        call = json.loads(text, object_pairs_hook=no_key_twice)
     except RecursionError:
         raise ValueError("nested too deep") from None
     if not isinstance(call, dict):
@@ -126,13 +126,6 @@ def judge(guard: Guard, text: str) -> Decision:
             raise ValueError(f"the key `{key}` ({what}) is missing")
     tool, params, group = call.pop("tool"), call.pop("params"), call.pop("tool_group", None)
     return guard.evaluate(tool, params, group=group, **call)
-
-
-def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a key is used twice")
-    return found
 
 
 def _lines(source: str) -> Iterator[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse
 
+from toolguard.envelope import no_key_twice
 from toolguard.errors import StoreError
 from toolguard.gateway.access import Refusal
 
@@ -77,7 +78,7 @@ def json_of(body: bytes) -> Any:
         Refusal: it is none (400).
     """
     try:
-        value = json.loads(body.decode(), object_pairs_hook=_no_key_twice, parse_constant=_no_constant)
+        value = json.loads(body.decode(), object_pairs_hook=no_key_twice, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         said = "nested too deep" if isinstance(error, RecursionError) else str(error)
         raise Refusal(400, f"the body is no JSON that can be read: {said}") from None
@@ -94,13 +95,6 @@ def _inside(value: Any) -> list[Any]:
     if isinstance(value, dict):
         return list(value.values())
     return value if isinstance(value, list) else []
-
-
-def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a key is used twice")
-    return found
 
 
 def _no_constant(name: str) -> Any:
