@@ -37,7 +37,7 @@ deep: .venv/.ready  ## run the long searches
 lock:  ## pin the newest versions of all dependencies (run it with the oldest supported Python)
 	@test -x .venv-lock/bin/python || $(PYTHON) -m venv .venv-lock
 	@.venv-lock/bin/pip install -qq --upgrade pip-tools
-	.venv-lock/bin/pip-compile --quiet --upgrade --extra dev --strip-extras --allow-unsafe --generate-hashes \
+	.venv-lock/bin/pip-compile --quiet --upgrade --extra dev --no-strip-extras --allow-unsafe --generate-hashes \
 		--no-header --no-annotate --no-emit-options --output-file requirements.lock pyproject.toml
 
 clean:  ## remove the environment, caches and builds
