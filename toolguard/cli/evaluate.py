@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from toolguard.cli.terminal import EXIT_CODES, OK, USAGE, UsageError, describe, print_json
 from toolguard.envelope import call_of, no_key_twice
