@@ -17,11 +17,13 @@ class Setting:
     """Something a classifier has to know beside the text.
 
     `of_the_call`: it may be read from the parameters; every other setting is the policy's or the host program's to say.
+    `optional`: where its field is missing, the classifier is told None, and assumes the worst.
     """
 
     name: str
     doc: str
     of_the_call: bool = False
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,8 +108,10 @@ def _of_items(steps: tuple[Any, ...], ask: Test, text: str) -> Test:
 
 
 def _test_of_fact(field: Field, ask: Test, binding: Binding) -> Test:
-    """A test of one fact of a text; where the field names many texts, of any or all of them."""
+    """A test of one fact of a text; where the binding looks at many texts, of any or all of them; of a list, of its items."""
     fact = _fact_reader(field, binding)
+    if field.many is not None:
+        ask = _of_items(field.steps[field.many :], ask, field.text)
     settings = _settings(binding)
 
     def test(call: ToolCall) -> bool:
@@ -160,9 +162,9 @@ def _fact_reader(field: Field, binding: Binding) -> Callable[[Any, dict[str, Any
 
 
 def _settings(binding: Binding) -> Callable[[ToolCall], dict[str, Any]]:
-    """`call -> settings`. What the model could have given and did not is None; what the host program has to give is unknown."""
+    """`call -> settings`. What may be missing is None then; what the host program has to give and did not is unknown."""
     readers = {name: getter(value, NO_FACTS) for name, value in binding.settings.items() if isinstance(value, Field)}
-    optional = {setting.name for setting in binding.classifier.settings if setting.of_the_call}
+    optional = {setting.name for setting in binding.classifier.settings if setting.of_the_call or setting.optional}
 
     def read(call: ToolCall) -> dict[str, Any]:
         given: dict[str, Any] = dict(binding.settings)
