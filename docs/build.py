@@ -49,6 +49,9 @@ MODELS = {
     "HttpClassify": "The reference's node for URLs",
     "HttpNode": "`http_classify`",
     "HttpRequirements": "`require` of `http_classify`",
+    "SqlClassify": "The reference's node for SQL",
+    "SqlNode": "`sql_classify`",
+    "SqlRequirements": "`require` of `sql_classify`",
     "DeepEvaluation": "`deep_evaluation`",
 }
 LINT = """\
@@ -205,17 +208,41 @@ def _plain(value: object) -> str:
 
 def url_page(text: str) -> str:
     """The page on the facts of a URL."""
-    facts = CLASSIFIERS["url"].facts
-    described = facts_described(facts)
-    table = ["| fact | value | |", "|---|---|---|"]
-    kinds = {"bool": "true or false", "str": "text", "int": "number"}
-    known = [each for each in fields(facts) if each.name in CLASSIFIERS["url"].fact_names]
-    table += [f"| `{each.name}` | {kinds[str(each.type).partition(' ')[0]]} | {described[each.name]} |" for each in known]
     shown = ["| URL | known of it |", "|---|---|"]
-    for case in cases("url"):
-        known = ", ".join(f"`{name}` {_plain(value)}" for name, value in case["facts"].items())
-        shown.append(f"| `{_visible(case['url'])}` | {known} |")
-    return _filled(text, {"facts": "\n".join(table), "examples": "\n".join(shown)})
+    shown += [f"| `{_visible(case['url'])}` | {_known(case['facts'])} |" for case in cases("url")]
+    return _filled(text, {"facts": _facts("url"), "examples": "\n".join(shown)})
+
+
+def sql_page(text: str) -> str:
+    """The page on the facts of a SQL text."""
+    shown = ["| dialect | SQL | known of it |", "|---|---|---|"]
+    for case in cases("sql"):
+        note = f" ({case['note']})" if "note" in case else ""
+        shown.append(f"| {case['dialect'] or 'none'} | {_code(case['sql'])} | {_known(case['facts'])}{note} |")
+    return _filled(text, {"facts": _facts("sql"), "examples": "\n".join(shown)})
+
+
+def _facts(name: str) -> str:
+    classifier = CLASSIFIERS[name]
+    described = facts_described(classifier.facts)
+    kinds = {"bool": "true or false", "str": "text", "int": "number", "tuple[str, ...]": "list of texts"}
+    table = ["| fact | value | |", "|---|---|---|"]
+    for each in fields(classifier.facts):
+        if each.name in classifier.fact_names:
+            table.append(f"| `{each.name}` | {kinds[str(each.type).removesuffix(' | None')]} | {' '.join(described[each.name].split())} |")
+    return "\n".join(table)
+
+
+def _known(facts: dict) -> str:
+    return ", ".join(f"`{name}` {_plain(value)}" for name, value in facts.items())
+
+
+def _code(text: str) -> str:
+    """As code in a table, whatever backquotes are in it."""
+    shown = _visible(text)
+    if not shown:
+        return "(nothing)"
+    return f"`` {shown} ``" if "`" in shown else f"`{shown}`"
 
 
 def _visible(text: str) -> str:
@@ -278,6 +305,7 @@ def recipes_page(_: str) -> str:
 
 PAGES: dict[str, Callable[[str], str]] = {
     "policies.md": policies_page,
+    "facts/sql.md": sql_page,
     "facts/url.md": url_page,
     "lint.md": lint_page,
     "recipes.md": recipes_page,

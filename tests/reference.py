@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
 from conftest import agrees
 
 from toolguard import Guard, PolicyError
@@ -86,7 +87,11 @@ def expected_verdict(row):
 
 def condition(row):
     """Whether the condition fires a restricting rule on a flat map of the reference's fields."""
-    text = {"policy_id": "p", "rules": [{"rule_id": "r", "effect": "deny", "conditions": row["args"]}]}
+    conditions = row["args"]
+    if "registry_yaml" in row:  # the classes of functions that the reference keeps in a file of its own
+        registry = yaml.safe_load(row["registry_yaml"])
+        conditions = {"sql_classify": conditions["sql_classify"] | {"functions": registry["functions"]}}
+    text = {"policy_id": "p", "rules": [{"rule_id": "r", "effect": "deny", "conditions": conditions}]}
     try:
         (policy,) = load_policies(text)
     except PolicyError as refused:

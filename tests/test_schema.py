@@ -38,6 +38,8 @@ BEYOND_A_SCHEMA = {
     *("wildcard in a scope", "blank in a scope", "facts of an identity field", "facts named like an identity field"),
     *("facts named like an alias", "facts with a dot in the name", "fact that does not exist", "facts without a fact"),
     *("reversibility is to come", "setting that is no field", "setting of any item"),
+    *("kind of statement that is none", "dialect that no node knows", "node that asks nothing of SQL", "below a fact"),
+    *("field of a node for SQL that is none",),
     *("node that asks for nothing", "host that is a URL", "node that allows", "node with a field that is none"),
     *("citation that cites nothing", "limit that is not there", "two limits with one id", "sum of an identity field"),
     *("sum of items", "sum of an unknown root", "sum of a limit", "per a parameter", "per a bare name", "per call"),

@@ -156,7 +156,8 @@ def _fact_reader(field: Field, binding: Binding) -> Callable[[Any, dict[str, Any
         found = getattr(facts, name)
         if found is None:
             raise Indeterminate(facts.why_unknown, text) if facts.why_unknown else Indeterminate("is not known", field.text)
-        return list(found) if type(found) is tuple else found
+        found = list(found) if type(found) is tuple else found
+        return _follow(found, field.steps[1:], field.text) if isinstance(field.steps[-1], int) else found
 
     return read
 

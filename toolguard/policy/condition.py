@@ -9,7 +9,7 @@ from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator
 from toolguard.errors import nearest
 from toolguard.operators import OPERATORS, SYMBOLS, field_operand
 from toolguard.policy.fields import parse_field
-from toolguard.policy.nodes import NODES, HttpClassify
+from toolguard.policy.nodes import NODES, HttpClassify, SqlClassify
 from toolguard.policy.strict import STRUCTURE, Name, Refused, Strict
 
 if TYPE_CHECKING:
@@ -94,7 +94,8 @@ Condition = Annotated[
     | Annotated[AnyOf, Tag("or")]
     | Annotated[Not, Tag("not")]
     | Annotated[Leaf, Tag("field")]
-    | Annotated[HttpClassify, Tag("http_classify")],
+    | Annotated[HttpClassify, Tag("http_classify")]
+    | Annotated[SqlClassify, Tag("sql_classify")],
     Discriminator(
         form_of,
         custom_error_type="condition_form",

@@ -137,8 +137,8 @@ def _check_fact(text: str, steps: list[str | int | Items], facts: tuple[str, ...
         near = get_close_matches(str(steps[1]), facts, n=1)
         hint = f"; did you mean `{steps[0]}.{near[0]}`?" if near else ""
         raise ValueError(f"field `{text}`: `{steps[0]}` has no fact `{steps[1]}` (facts: {', '.join(facts)}){hint}")
-    if len(steps) > 2 and not (len(steps) == 3 and isinstance(steps[2], Items)):  # noqa: PLR2004 - the facts, one of them, its items
-        raise ValueError(f"field `{text}`: below a fact there is only `[*]` or `[all]`, for one that is a list")
+    if len(steps) > 2 and (len(steps) > 3 or isinstance(steps[2], str)):  # noqa: PLR2004 - the facts, one of them, its items
+        raise ValueError(f"field `{text}`: below a fact there is only `[*]`, `[all]` or `[0]`, for one that is a list")
 
 
 def _steps(text: str) -> list[str | int | Items]:

@@ -12,7 +12,7 @@ from toolguard.policy.document import DeepEvaluation, Policy, Rule, Scope, Sourc
 from toolguard.policy.earlier import Earlier
 from toolguard.policy.effects import Citation, EffectConfig
 from toolguard.policy.limits import Limit, Threshold, Trip
-from toolguard.policy.nodes import HttpNode, HttpRequirements
+from toolguard.policy.nodes import HttpNode, HttpRequirements, SqlNode, SqlRequirements
 from toolguard.policy.strict import STRUCTURE, Strict
 
 Path = tuple[str | int, ...]
@@ -32,7 +32,9 @@ _MODELS: dict[str, type[Strict]] = {
     "source_documents": SourceDocument,
     "deep_evaluation": DeepEvaluation,
     "http_classify": HttpNode,
-    "require": HttpRequirements,
+    "http_classify.require": HttpRequirements,
+    "sql_classify": SqlNode,
+    "sql_classify.require": SqlRequirements,
     **dict.fromkeys(("conditions", "where", "and", "or", "not"), Leaf),
 }
 _EXPECTED = {
@@ -120,6 +122,6 @@ def _name(path: Path) -> str:
 
 def _keys_around(path: Path) -> tuple[str, ...]:
     names = [part for part in path if isinstance(part, str)]
-    model = _MODELS.get(names[-1] if names else "", Leaf)
+    model = _MODELS.get(".".join(names[-2:])) or _MODELS.get(names[-1] if names else "", Leaf)
     keys = tuple(field.alias or name for name, field in model.model_fields.items())
     return (*keys, *FORMS) if model is Leaf else keys

@@ -10,6 +10,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from toolguard.errors import nearest
 from toolguard.policy.bindings import subject
 from toolguard.policy.strict import Name, Refused, Strict
 
@@ -30,6 +31,49 @@ def _host(text: str) -> str:
 
 
 Host = Annotated[Name, AfterValidator(_host)]
+
+
+def _kind(text: str) -> str:
+    if text.upper() not in SQL_KINDS:
+        raise ValueError(f"`{text}` is no kind of statement{nearest(text.upper(), tuple(SQL_KINDS))}")
+    return text.upper()
+
+
+def _dialect(text: str) -> str:
+    if text.lower() not in SQL_DIALECTS:
+        raise ValueError(f"`dialect` cannot be `{text}` (only {', '.join(SQL_DIALECTS)}); `facts:` know more of them")
+    return text.lower()
+
+
+SQL_DIALECTS = ("postgres", "mysql", "sqlite", "mssql")
+# The reference's kinds of statements, each with ours.
+SQL_KINDS: dict[str, tuple[str, ...]] = {
+    "SELECT": ("select",),
+    "INSERT": ("insert", "replace"),
+    "UPDATE": ("update", "merge"),
+    "DELETE": ("delete",),
+    "CREATE": ("create",),
+    "DROP": ("drop",),
+    "TRUNCATE": ("truncate",),
+    "ALTER": ("alter", "rename", "comment"),
+    "GRANT": ("grant",),
+    "REVOKE": ("revoke",),
+    "DO": ("do", "block", "if", "while", "loop", "for", "repeat", "case"),
+    "CALL": ("call",),
+    "EXECUTE": ("execute",),
+    "PREPARE": ("prepare", "deallocate"),
+    "COPY": ("copy", "export"),
+    "LOAD": ("load", "install"),
+    "SET": ("set", "use", "declare", "reconfigure"),
+    "DISCARD": ("discard",),
+    "TRANSACTION": ("transaction",),
+    "OTHER": (
+        "show", "explain", "describe", "pragma", "attach", "maintenance", "kill", "shutdown", "notify", "listen", "fetch",
+        "handler", "lock", "put", "get", "list", "remove", "backup", "restore", "replication", "audit", "host", "waitfor",
+        "print", "assert", "dbcc", "clone", "unknown",
+    ),
+}  # fmt: skip
+Kind = Annotated[Name, AfterValidator(_kind)]
 
 
 class HttpRequirements(Strict):
@@ -81,7 +125,64 @@ class HttpClassify(Strict):
     """The reference's node for URLs; `facts: {target: {url: parameters.url}}` says the same with leaves."""
 
 
-NODES: dict[str, type[Strict]] = {"http_classify": HttpClassify}
+class SqlRequirements(Strict):
+    """What a SQL text has to keep to; at least one."""
+
+    top_level_kinds: tuple[Kind, ...] = Field(default=(), strict=False)
+    """One statement, of one of these kinds: SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, TRUNCATE, ALTER, GRANT, REVOKE, DO,
+    CALL, EXECUTE, PREPARE, COPY, LOAD, SET, DISCARD, TRANSACTION, OTHER. A SELECT that writes is none."""
+    denied_top_level_kinds: tuple[Kind, ...] = Field(default=(), strict=False)
+    """No statement of these kinds."""
+    no_dynamic_sql: bool = False
+    """It runs no text and no code that is not in it."""
+    no_program_exec: bool = False
+    """It runs no program, reads and writes no file, and reaches no other machine."""
+    allowed_functions: tuple[Name, ...] = Field(default=(), strict=False)
+    """It calls only these functions."""
+    no_functions: bool = False
+    """It calls no function."""
+    denied_function_classes: tuple[Name, ...] = Field(default=(), strict=False)
+    """It calls no function of these classes, which `functions` lists."""
+    allowed_function_classes: tuple[Name, ...] = Field(default=(), strict=False)
+    """It calls only functions of these classes."""
+    denied_tables: tuple[Name, ...] = Field(default=(), strict=False)
+    """It touches no table whose name, with or without its schema, begins like this."""
+    allowed_tables: tuple[Name, ...] = Field(default=(), strict=False)
+    """It touches only these tables."""
+
+    @model_validator(mode="after")
+    def _asks_for_something(self) -> Self:
+        if not any(getattr(self, name) for name in type(self).model_fields):
+            raise Refused("`require` cannot be empty: the node would never hold")
+        return self
+
+
+class SqlNode(Strict):
+    """Where the SQL is, and what it has to keep to."""
+
+    field: Name = "parameters.sql"
+    """The field with the SQL."""
+    dialect: Annotated[Name, AfterValidator(_dialect)]
+    """`postgres`, `mysql`, `sqlite` or `mssql`."""
+    require: SqlRequirements
+    """What the SQL has to keep to."""
+    functions: dict[str, Annotated[tuple[Name, ...], Field(strict=False)]] = Field(default={})
+    """Classes of functions, as the reference's registry lists them. A class that is not here breaks what asks for it."""
+
+    @model_validator(mode="after")
+    def _field_is_a_field(self) -> Self:
+        subject(self.field, "field")
+        return self
+
+
+class SqlClassify(Strict):
+    """Holds when a SQL text breaks one of the requirements, or cannot be read."""
+
+    sql_classify: SqlNode
+    """The reference's node for SQL; `facts: {query: {sql: parameters.sql, dialect: postgres}}` says the same with leaves."""
+
+
+NODES: dict[str, type[Strict]] = {"http_classify": HttpClassify, "sql_classify": SqlClassify}
 NOT_BUILT_YET = tuple(
     name
     for name in ("sql_classify", "path_classify", "shell_classify", "write_classify", "http_classify", "llm_classify")

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from toolguard.policy import rewrite_sql
 from toolguard.policy.bindings import known_facts
 from toolguard.policy.condition import All, AnyOf, Leaf, Not
-from toolguard.policy.nodes import NODES, HttpClassify
+from toolguard.policy.nodes import NODES, HttpClassify, SqlClassify
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,6 +56,15 @@ def _http(node: HttpClassify) -> tuple[dict[str, str], Callable[[str], Given]]:
     return {"url": given.url_field, "method": given.method_field}, lambda name: _broken_http(given, name)
 
 
+def _sql(node: SqlClassify) -> tuple[dict[str, str], Callable[[str], Given]]:
+    given = node.sql_classify
+    binding = {"sql": given.field, "dialect": given.dialect}
+    known = [*given.require.allowed_functions, *(name for names in given.functions.values() for name in names)]
+    if known:  # what the policy names is judged by the policy
+        binding["functions"] = " ".join(known)
+    return binding, lambda name: rewrite_sql.broken(given, name)
+
+
 def _broken_http(node: HttpNode, name: str) -> Given:
     url, method, require = node.url_field, node.method_field, node.require
     broken: list[Given] = []
@@ -90,4 +100,7 @@ def _leaf(field: str, operator: str, value: Any) -> Given:
 
 
 # For each node: what its facts are bound to, and its condition over facts of a given name.
-REWRITES: dict[str, Callable[[Any], tuple[dict[str, str], Callable[[str], Given]]]] = {"http_classify": _http}
+REWRITES: dict[str, Callable[[Any], tuple[dict[str, str], Callable[[str], Given]]]] = {
+    "http_classify": _http,
+    "sql_classify": _sql,
+}

@@ -5,8 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from blake3 import blake3
-
+from toolguard.canonical import digest
 from toolguard.classify.sql.dialects import ASSUMED, named
 from toolguard.classify.sql.facts import SqlFacts
 from toolguard.classify.sql.found import Found
@@ -29,8 +28,12 @@ _SECRETS = frozenset(
 def classify(text: str, dialect: Any = None, functions: Any = None) -> SqlFacts:
     """The facts of one text. `functions` are names, or a text of names with blanks or commas, that only read."""
     name = dialect if isinstance(dialect, str) else None
-    known = tuple(functions.replace(",", " ").split()) if isinstance(functions, str) else tuple(map(str, functions or ()))
-    return (_kept if len(text) <= LONG else _facts)(text, name, known)
+    known = functions.replace(",", " ").split() if isinstance(functions, str) else map(str, functions or ())
+    known = tuple(each.lower() for each in known)
+    if len(text) > LONG:
+        return _facts(text, name, known)
+    facts = _kept(text, name, known)
+    return _facts(text, name, known) if "recursion" in facts.reasons else facts  # that depends on who asks, not on the text
 
 
 def _facts(text: str, name: str | None, known: tuple[str, ...]) -> SqlFacts:
@@ -44,18 +47,25 @@ _kept = lru_cache(maxsize=2048)(_facts)
 
 def _found(text: str, dialect: Dialect, known: tuple[str, ...]) -> Found:
     from toolguard.classify.sql import canary  # noqa: PLC0415 - sqlglot is loaded when a policy first asks about SQL
+    from toolguard.classify.sql.second import objects  # noqa: PLC0415
     from toolguard.classify.sql.statements import look  # noqa: PLC0415
 
+    found = Found(["unknown"])
     if canary.trouble():
-        found = Found(["unknown"])
         found.opaque("parser_changed")
         return found
-    found = look(text, dialect)
-    if known and found.unknown:
-        lowered = {each.lower() for each in known}
-        found.unknown -= lowered
-        if not found.unknown:
-            found.reasons.discard("unknown_function")
+    try:
+        found = look(text, dialect)
+    except RecursionError:
+        found.opaque("recursion")
+        return found
+    found.unknown.difference_update(known)
+    if not found.unknown:
+        found.reasons.discard("unknown_function")
+    else:
+        found.does("dynamic")
+    if dialect.name == "postgres" and objects(text, found, known):
+        found.unclear("second_opinion")
     return found
 
 
@@ -116,6 +126,6 @@ def _why(found: Found) -> str:
 
 def fingerprint(text: str, dialect: Dialect) -> str:
     """16 hexadecimal digits over the words and signs, literals blanked."""
-    parts = ("?" if each.kind is Kind.TEXT or each.text[0].isdigit() else each.upper if each.kind is Kind.WORD else each.text
+    parts = ("?" if each.kind is Kind.TEXT or each.text[:1].isdigit() else each.upper if each.kind is Kind.WORD else each.text
              for each in read(text, dialect).tokens)  # fmt: skip
-    return blake3("\x00".join(parts).encode("utf-8", "surrogatepass")).hexdigest(length=8)
+    return digest("\x00".join(parts).encode("utf-8", "surrogatepass")).hex()[:16]

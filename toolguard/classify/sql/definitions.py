@@ -17,7 +17,8 @@ def create(words: Words, found: Found) -> str:
     while words.skip(
         "GLOBAL", "LOCAL", "TEMP", "TEMPORARY", "TRANSIENT", "VOLATILE", "UNLOGGED", "EXTERNAL", "RECURSIVE", "SECURE", "FORCE",
         "EDITIONABLE", "NONEDITIONABLE", "UNIQUE", "CLUSTERED", "NONCLUSTERED", "FULLTEXT", "SPATIAL", "BITMAP", "AGGREGATE",
-        "CONSTRAINT", "TRUSTED", "PROCEDURAL", "DYNAMIC", "HYBRID", "ICEBERG", "SNAPSHOT", "MATERIALIZED", "VIRTUAL", "FOREIGN TABLE",
+        "CONSTRAINT", "TRUSTED", "PROCEDURAL", "DYNAMIC", "HYBRID", "ICEBERG", "SNAPSHOT", "MATERIALIZED", "VIRTUAL",
+        "FOREIGN TABLE",
     ):  # fmt: skip
         if words.tokens[words.at - 1].upper == "TABLE":
             words.at -= 1

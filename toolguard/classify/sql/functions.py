@@ -31,7 +31,7 @@ class Call(NamedTuple):
         return self.name.rpartition(".")[2]
 
 
-# What each does beside reading rows. Names are those of all dialects; `ONLY_IN` says where a name counts that means little elsewhere.
+# What each does beside reading rows, in any dialect; `ONLY_IN` says where a name counts that means little elsewhere.
 EFFECTS: dict[str, str] = {
     "file_read": (
         "pg_read_file pg_read_binary_file pg_read_file_old pg_stat_file pg_ls_dir pg_ls_logdir pg_ls_waldir pg_ls_tmpdir "
@@ -122,7 +122,7 @@ _RESERVED = frozenset(
         "similar escape returning qualify top option update insert delete"
     ).split()
 )
-# Words that are structure only behind certain others, `)` and `*` among them; anywhere else somebody may have named a function so.
+# Words that are structure only behind certain others, `)` and `*` among them; elsewhere a function may have the name.
 _AFTER: dict[str, frozenset[str]] = {
     word: frozenset(before.split())
     for word, before in {

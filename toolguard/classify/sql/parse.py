@@ -70,7 +70,7 @@ def tree(text: str, tokens: list[Token], dialect: Dialect) -> exp.Expr:
     except (SqlglotError, ValueError, TypeError, AttributeError, KeyError, IndexError, AssertionError) as error:
         raise Unreadable("parse_error") from error
     except RecursionError as error:
-        raise Unreadable("too_deep") from error
+        raise Unreadable("recursion") from error
     if len(found) != 1:
         raise Unreadable("implicit_boundary")
     return found[0]
@@ -91,7 +91,7 @@ def check_bounds(tokens: list[Token]) -> None:
             before = ""
             continue
         sign = token.upper
-        repeated = repeated + 1 if sign == before else 0
+        repeated = repeated + 1 if sign == before and sign not in "()" else 0
         before = sign
         if sign == "(":
             parens += 1

@@ -95,7 +95,6 @@ def call_functions(
         if effects is None:
             found.unknown.add(call.name)
             found.reasons.add("unknown_function")
-            found.does("dynamic")
         elif effects:
             found.effectful.add(call.name)
             found.reasons.add("function_with_effects")
@@ -343,7 +342,6 @@ def _dot(node: exp.Dot, dialect: str, found: Found) -> None:
     ):
         found.unknown.add(node.expression.name.lower())
         found.reasons.add("attribute_call")
-        found.does("dynamic")
 
 
 def _assigned(node: exp.PropertyEQ, _dialect: str, found: Found) -> None:
