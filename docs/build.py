@@ -226,11 +226,13 @@ def _facts(name: str) -> str:
     classifier = CLASSIFIERS[name]
     described = facts_described(classifier.facts)
     kinds = {"bool": "true or false", "str": "text", "int": "number", "tuple[str, ...]": "list of texts"}
-    table = ["| fact | value | |", "|---|---|---|"]
-    for each in fields(classifier.facts):
-        if each.name in classifier.fact_names:
-            table.append(f"| `{each.name}` | {kinds[str(each.type).removesuffix(' | None')]} | {' '.join(described[each.name].split())} |")
-    return "\n".join(table)
+    known = (each for each in fields(classifier.facts) if each.name in classifier.fact_names)
+    table = (
+        (each.name, kinds[str(each.type).removesuffix(" | None")], " ".join(described[each.name].split())) for each in known
+    )
+    return "\n".join(
+        ["| fact | value | |", "|---|---|---|", *(f"| `{name}` | {kind} | {text} |" for name, kind, text in table)]
+    )
 
 
 def _known(facts: dict) -> str:

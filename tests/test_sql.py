@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from toolguard import Guard, Verdict
 from toolguard.classify.sql import CLASSIFIER, canary, classifier, second
-from toolguard.classify.sql.classifier import classify, fingerprint
+from toolguard.classify.sql.classifier import classify
 from toolguard.classify.sql.dialects import ASSUMED, DIALECTS, named
 from toolguard.classify.sql.facts import SqlFacts
 from toolguard.classify.sql.functions import EFFECTS, Call, effects_of, names_of
@@ -250,10 +250,13 @@ def test_where_one_canary_is_read_otherwise_nothing_is_known(monkeypatch, part):
 
 
 def test_the_fingerprint_is_of_the_words():
-    one = fingerprint("SELECT a FROM t WHERE b = 'x' AND c = 5 -- c", DIALECTS["postgres"])
-    assert one == fingerprint("select a\nfrom T where b='y''z' and c = 77", DIALECTS["postgres"])
-    assert one != fingerprint("SELECT a FROM u WHERE b = 'x' AND c = 5", DIALECTS["postgres"])
-    assert one == classify("SELECT a FROM t WHERE b = '' AND c = 0", "postgres").fingerprint
+    def of(text):
+        return classify(text, "postgres").fingerprint
+
+    one = of("SELECT a FROM t WHERE b = 'x' AND c = 5 -- c")
+    assert one == of("select a\nfrom T where b='y''z' and c = 77")
+    assert one != of("SELECT a FROM u WHERE b = 'x' AND c = 5")
+    assert len(one) == 16
 
 
 # -- the second opinion ------------------------------------------------------------------------------------------------------

@@ -5,11 +5,9 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from toolguard.canonical import digest
 from toolguard.classify.sql.dialects import ASSUMED, named
 from toolguard.classify.sql.facts import SqlFacts
 from toolguard.classify.sql.found import Found
-from toolguard.classify.sql.lexer import Kind, read
 
 if TYPE_CHECKING:
     from toolguard.classify.sql.dialects import Dialect
@@ -28,8 +26,8 @@ _SECRETS = frozenset(
 def classify(text: str, dialect: Any = None, functions: Any = None) -> SqlFacts:
     """The facts of one text. `functions` are names, or a text of names with blanks or commas, that only read."""
     name = dialect if isinstance(dialect, str) else None
-    known = functions.replace(",", " ").split() if isinstance(functions, str) else map(str, functions or ())
-    known = tuple(each.lower() for each in known)
+    given = functions.replace(",", " ").split() if isinstance(functions, str) else functions or ()
+    known = tuple(str(each).lower() for each in given)
     if len(text) > LONG:
         return _facts(text, name, known)
     facts = _kept(text, name, known)
@@ -39,7 +37,7 @@ def classify(text: str, dialect: Any = None, functions: Any = None) -> SqlFacts:
 def _facts(text: str, name: str | None, known: tuple[str, ...]) -> SqlFacts:
     declared = named(name) if name else None
     readings = [_found(text, each, known) for each in ((declared,) if declared else ASSUMED)]
-    return _as_facts(text, readings, declared)
+    return _as_facts(readings, declared)
 
 
 _kept = lru_cache(maxsize=2048)(_facts)
@@ -69,7 +67,7 @@ def _found(text: str, dialect: Dialect, known: tuple[str, ...]) -> Found:
     return found
 
 
-def _as_facts(text: str, readings: list[Found], declared: Dialect | None) -> SqlFacts:
+def _as_facts(readings: list[Found], declared: Dialect | None) -> SqlFacts:
     found = Found()
     for each in readings:
         found.add(each, kinds=False)
@@ -99,7 +97,7 @@ def _as_facts(text: str, readings: list[Found], declared: Dialect | None) -> Sql
         functions_unknown=tuple(sorted(found.unknown)),
         reads_secrets=_reads_secrets(found) or (False if tables else None),
         reasons=tuple(sorted(found.reasons)),
-        fingerprint=fingerprint(text, declared or ASSUMED[0]),
+        fingerprint=readings[0].fingerprint,
         why_unknown=_why(found),
     )
 
@@ -122,10 +120,3 @@ def _why(found: Found) -> str:
         return ""
     what = ", ".join(sorted(found.reasons))
     return f"is SQL of which not all can be known ({what})"
-
-
-def fingerprint(text: str, dialect: Dialect) -> str:
-    """16 hexadecimal digits over the words and signs, literals blanked."""
-    parts = ("?" if each.kind is Kind.TEXT or each.text[:1].isdigit() else each.upper if each.kind is Kind.WORD else each.text
-             for each in read(text, dialect).tokens)  # fmt: skip
-    return digest("\x00".join(parts).encode("utf-8", "surrogatepass")).hex()[:16]

@@ -142,7 +142,10 @@ def _analyze_of_options(words: Words) -> bool:
         if value == '"':
             value = words.tokens[words.at - 1].text.strip("'\"").upper()
         if option in ("ANALYZE", "ANALYSE") or option == '"':
-            analyze = value not in ("OFF", "FALSE", "0") or words.dialect not in ("postgres", "redshift")  # DuckDB ignores the value
+            analyze = value not in ("OFF", "FALSE", "0") or words.dialect not in (
+                "postgres",
+                "redshift",
+            )  # DuckDB ignores the value
         words.skip(",")
     words.take()
     return analyze

@@ -20,6 +20,7 @@ class Found:
     unknown: set[str] = field(default_factory=set)
     reasons: set[str] = field(default_factory=set)
     bounds: set[str] = field(default_factory=set)
+    fingerprint: str = ""
     destructive: bool = False
     complete: bool = True
     parsed: bool = True

@@ -26,17 +26,16 @@ class Kind(Enum):
 
 
 class Token(NamedTuple):
-    """`text` is what is written, a quoted name without its quotes; `start` and `end` are places in the statement's text."""
+    """`text` is what is written, a quoted name without its quotes; `start` and `end` are places in the statement's text.
+
+    `upper` is a word or a sign in upper case, `"` for what is quoted and can be no keyword.
+    """
 
     kind: Kind
     text: str
+    upper: str
     start: int
     end: int
-
-    @property
-    def upper(self) -> str:
-        """A word in upper case, `"` for what is quoted and can be no keyword."""
-        return self.text.upper() if self.kind is Kind.WORD or self.kind is Kind.SYMBOL else '"'
 
 
 @dataclass(slots=True)
@@ -47,6 +46,8 @@ class Reading:
     reasons: set[str] = field(default_factory=set)
 
 
+_ENDS = {"unterminated", "too_long"}
+MAX_TOKENS = 8_000  # of a text; what is behind them is not read
 _NESTED = re.compile(r"/\*|\*/")
 _PREFIXES = r"(?:[bBxXnN]|_[A-Za-z0-9]+)?"
 _CLOSING = {"(": ")", "[": "]", "{": "}", "<": ">"}
@@ -61,40 +62,52 @@ _TEMPLATE = re.compile(r"\{\{|\{%|\{#|\$\{|<%")
 def read(text: str, dialect: Dialect) -> Reading:
     """Take a text apart. Never raises; what could not be read ends the tokens, and is a reason."""
     reading = Reading()
-    match, position, end = _pattern(dialect).match, 0, len(text)
+    tokens, match, position, end = reading.tokens, _pattern(dialect).match, 0, len(text)
     while position < end:
         found = match(text, position)
-        if found is None:
+        if found is None or found.end() == position:
             _symbol(text, position, reading)
             position += 1
             continue
-        kind = found.lastgroup
+        kind, position = found.lastgroup, found.end()
         if kind == "word":
-            word = found.group()
-            if dialect.dollar and word[0].isdigit() and "$" in word:
-                reading.reasons.add("mode_dependent")  # where the number ends depends on the server's version
-            reading.tokens.append(Token(Kind.WORD, word, position, found.end()))
+            word = found["word"]
+            reading.reasons |= _doubtful(word, dialect)
+            tokens.append(Token(Kind.WORD, word, word.upper(), position - len(word), position))
+        elif kind == "sign":
+            sign = found["sign"]
+            tokens.append(Token(Kind.SYMBOL, sign, sign, position - 1, position))
         elif kind == "comment":
             position = _after_comment(text, found, dialect, reading)
-            continue
         elif kind == "q":
-            closed = text.find(_CLOSING.get(text[found.end() - 1], text[found.end() - 1]) + "'", found.end())
-            if closed < 0:
-                reading.reasons.add("unterminated")
-                return reading
-            reading.tokens.append(Token(Kind.TEXT, text[position : closed + 2], position, closed + 2))
-            position = closed + 2
-            continue
+            position = _after_q(text, found, reading)
         elif kind == "name":
-            quoted = found.group()
-            reading.tokens.append(Token(Kind.NAME, _unquoted(quoted), position, found.end()))
+            tokens.append(Token(Kind.NAME, _unquoted(found["name"]), '"', found.start("name"), position))
         elif kind == "text":
             _string(text, found, dialect, reading)
         elif kind == "open":
             reading.reasons.add("unterminated")
-            return reading
-        position = found.end()
+        if len(tokens) > MAX_TOKENS:
+            reading.reasons.add("too_long")
+        if reading.reasons & _ENDS:
+            break
     return reading
+
+
+def _doubtful(word: str, dialect: Dialect) -> set[str]:
+    """Where `1$x$` ends depends on the server's version."""
+    return {"mode_dependent"} if dialect.dollar and "$" in word and word[0].isdigit() else set()
+
+
+def _after_q(text: str, found: re.Match[str], reading: Reading) -> int:
+    """Where Oracle's `q'[...]'` ends."""
+    opening = text[found.end() - 1]
+    closed = text.find(_CLOSING.get(opening, opening) + "'", found.end())
+    if closed < 0:
+        reading.reasons.add("unterminated")
+        return len(text)
+    reading.tokens.append(Token(Kind.TEXT, text[found.start("q") : closed + 2], '"', found.start("q"), closed + 2))
+    return closed + 2
 
 
 def _symbol(text: str, position: int, reading: Reading) -> None:
@@ -103,12 +116,12 @@ def _symbol(text: str, position: int, reading: Reading) -> None:
         reading.reasons.add("control_char")
     elif _TEMPLATE.match(text, position):
         reading.reasons.add("template")
-    reading.tokens.append(Token(Kind.SYMBOL, sign, position, position + 1))
+    reading.tokens.append(Token(Kind.SYMBOL, sign, sign, position, position + 1))
 
 
 def _after_comment(text: str, found: re.Match[str], dialect: Dialect, reading: Reading) -> int:
     """Where the text goes on."""
-    opened = found.group()
+    opened = found["comment"]
     if not opened.startswith("/*"):
         if "\r" in opened.rstrip("\r") and dialect.name in ("tsql", "snowflake", "bigquery", "oracle"):  # nobody has tried
             reading.reasons.add("carriage_return")
@@ -131,7 +144,7 @@ def _after_comment(text: str, found: re.Match[str], dialect: Dialect, reading: R
 
 
 def _string(text: str, found: re.Match[str], dialect: Dialect, reading: Reading) -> None:
-    written, before = found.group(), reading.tokens[-1] if reading.tokens else None
+    written, before, start = found["text"], reading.tokens[-1] if reading.tokens else None, found.start("text")
     if (
         dialect.escape_strings
         and "\\" in written
@@ -139,10 +152,10 @@ def _string(text: str, found: re.Match[str], dialect: Dialect, reading: Reading)
         and before is not None
         and before.kind is Kind.TEXT
         and before.text[0] in "eE"
-        and not text[before.end : found.start()].strip()
+        and not text[before.end : start].strip()
     ):
         reading.reasons.add("mode_dependent")  # goes on with the escapes of the string before it
-    reading.tokens.append(Token(Kind.TEXT, written, found.start(), found.end()))
+    reading.tokens.append(Token(Kind.TEXT, written, '"', start, found.end()))
 
 
 def _unquoted(quoted: str) -> str:
@@ -189,7 +202,7 @@ def _pattern(dialect: Dialect) -> re.Pattern[str]:
         for mark in dialect.comment.split("|")
     ]
     parts = [
-        f"(?P<blank>[{_BLANK}]+)",
+        r"(?P<sign>[(),;=.*+<>|!&~^:?\])}](?<!/))",
         f"(?P<comment>{'|'.join(comments)}|/\\*)",
         r"(?P<q>[nN]?[qQ]'.)" if dialect.quoted else None,
         f"(?P<text>{'|'.join(texts)})",
@@ -197,4 +210,4 @@ def _pattern(dialect: Dialect) -> re.Pattern[str]:
         rf"(?P<word>[\w{re.escape(dialect.in_names.replace('$', ''))}][\w{re.escape(dialect.in_names)}]*)",
         f"(?P<open>{'|'.join(openers)})",
     ]
-    return re.compile("|".join(part for part in parts if part), re.DOTALL)
+    return re.compile(f"[{_BLANK}]*+(?:{'|'.join(part for part in parts if part)})?", re.DOTALL)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from toolguard.classify.sql.lexer import Token
 
 MAX_LENGTH = 100_000  # characters of a text; of 125,000 real statements the longest has 8,500
-MAX_TOKENS = 4_000  # of one statement that is parsed: some 50 ms at worst
+MAX_TOKENS = 2_500  # of one statement that is parsed: some 30 ms at worst
 MAX_PARENS = 40  # `(` within each other: the parser recurses, and the compiled one would end the process
 MAX_BRACKETS = 6  # `[`, and words such as ARRAY and CASE: reading them is exponential in some dialects
 MAX_REPEATED = 25  # the same sign or word in a row, such as NOT NOT NOT
@@ -41,6 +41,9 @@ _HIDDEN = frozenset(
         TokenType.BIT_STRING,
         TokenType.HEX_STRING,
     )
+)
+_SIGNS = frozenset(
+    (TokenType.COMMA, TokenType.L_PAREN, TokenType.R_PAREN, TokenType.DOT, TokenType.EQ, TokenType.STAR, TokenType.HINT)
 )
 _QUOTED = re.compile(r"\s*(?:[A-Za-z_0-9&]{0,12}['\"]|[`\[$])")
 _NUMBER = re.compile(r"0[xXbB]\w")
@@ -63,7 +66,7 @@ def tree(text: str, tokens: list[Token], dialect: Dialect) -> exp.Expr:
     grammar = Grammar.get_or_raise(dialect.name)
     try:
         theirs = grammar.tokenize(text)
-        if _skeleton_of(theirs, text, dialect) != list(_skeleton(tokens)):
+        if _skeleton_of(theirs, text, dialect) != _skeleton(tokens):
             raise Unreadable("lexer_disagree")
         parser = grammar.parser(error_level=ErrorLevel.IMMEDIATE, max_nodes=64 + NODES_A_TOKEN * len(theirs))
         found = [each for each in parser.parse(theirs, text) if each is not None and not isinstance(each, exp.Semicolon)]
@@ -112,19 +115,26 @@ def check_bounds(tokens: list[Token]) -> None:
 _BOUNDED = {Kind.SYMBOL, Kind.WORD}
 
 
-def _skeleton(tokens: Iterable[Token]) -> Iterable[str]:
+def _skeleton(tokens: Iterable[Token]) -> list[str]:
     """The words outside literals and quoted names."""
+    words: list[str] = []
     for token in tokens:
         if token.kind is Kind.WORD:
-            yield from _WORDS.findall(token.text.upper())
+            if token.text.isalnum():
+                words.append(token.upper)
+            else:
+                words += _WORDS.findall(token.upper)
+    return words
 
 
 def _skeleton_of(theirs: list[Theirs], text: str, dialect: Dialect) -> list[str]:
     words: list[str] = []
     for token in theirs:
         written = text[token.start : token.end + 1]
+        if token.token_type in _SIGNS:
+            continue
         if token.token_type not in _HIDDEN or _NUMBER.match(written):
-            words += _WORDS.findall(written.upper()) if token.token_type is not TokenType.HINT else ()
+            words += _WORDS.findall(written.upper())
         elif token.token_type is TokenType.STRING and not _QUOTED.match(written):
             words += _skeleton(read(written, dialect).tokens)  # what follows a word that it does not know, as one string
     return words

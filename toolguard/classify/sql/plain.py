@@ -17,6 +17,7 @@ _MODIFIERS = {
     "mysql": frozenset(("LOW_PRIORITY", "QUICK", "IGNORE", "DELAYED", "HIGH_PRIORITY")),
     "sqlite": frozenset(),
 }
+_MODIFIED = frozenset(("DELETE", "UPDATE", "INSERT", "REPLACE"))
 _OPERANDS = (Kind.WORD, Kind.NAME, Kind.TEXT)
 _KEYWORDS = frozenset(
     (
@@ -28,11 +29,13 @@ _KEYWORDS = frozenset(
 
 def plainly(text: str, tokens: list[Token], dialect: str) -> tuple[str, list[Token]]:
     """The same statement, as long as before, and its tokens."""
-    signs, kept = list(text), []
     first = tokens[0]
+    if first.upper not in _MODIFIED and "?" not in text and "%" not in text:
+        return text, tokens
+    signs, kept = list(text), []
     if first.upper == "REPLACE":
         signs[first.start : first.end] = "INSERT "
-        tokens = [first._replace(text="INSERT"), *tokens[1:]]
+        tokens = [first._replace(text="INSERT", upper="INSERT"), *tokens[1:]]
     place = 0
     while place < len(tokens):
         token = tokens[place]
@@ -40,7 +43,7 @@ def plainly(text: str, tokens: list[Token], dialect: str) -> tuple[str, list[Tok
         if length:
             end = tokens[place + length - 1].end
             signs[token.start : end] = "?".ljust(end - token.start)
-            kept.append(token._replace(text="?", end=token.start + 1))
+            kept.append(token._replace(kind=Kind.SYMBOL, text="?", upper="?", end=token.start + 1))
             place += length
         elif blanks := _modifier(tokens, place, dialect):
             for each in tokens[place : place + blanks]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from toolguard.classify.sql.lexer import Token
 
 # What a query is made of. Functions are judged by their names, in functions.py; a node of any other class is not understood.
-_PLAIN = frozenset(
+_MADE_OF = frozenset(
     getattr(exp, name)
     for name in (
         "Select From Where Join Column Identifier Literal Star Alias Aliases TableAlias Table Subquery Union Except "
@@ -59,19 +59,24 @@ def look(root: exp.Expr, tokens: list[Token], dialect: str, found: Found) -> Non
     """Note what a query or a write of rows does."""
     written = _Written(dialect, found)
     named: Counter[str] = Counter()  # what stands before a `(` and is no function: aliases and tables with their columns
+    tables: list[exp.Table] = []
     for node in root.walk():
         kind = type(node)
-        if kind in _WRITES:
+        if kind is exp.Table:
+            tables.append(node)  # type: ignore[arg-type]
+        elif kind in _PLAIN:
+            continue
+        elif kind in _WRITES:
             _WRITES[kind](node, written)
-        elif kind is exp.TableAlias and node.args.get("columns"):
-            named[node.name.lower()] += 1
+        elif kind is exp.TableAlias:
+            named[node.name.lower()] += bool(node.args.get("columns"))
         elif kind is exp.Schema:
             named[node.this.name.lower()] += 1
         elif kind in _LOOKED_AT:
             _LOOKED_AT[kind](node, dialect, found)
-        elif kind not in _PLAIN and kind not in _OF_WRITES and not isinstance(node, exp.Func):
+        elif kind not in _OF_WRITES and not isinstance(node, exp.Func):
             found.opaque("unknown_node")
-    for table in root.find_all(exp.Table):
+    for table in tables:
         if id(table) not in written.seen:
             _read(table, dialect, found)
     call_functions(tokens, dialect, found, named=named)
@@ -358,3 +363,4 @@ _LOOKED_AT: dict[type, Callable[[Any, str, Found], None]] = {
     exp.Dot: _dot,
     exp.PropertyEQ: _assigned,
 }
+_PLAIN = _MADE_OF - {exp.Table, exp.TableAlias, *_LOOKED_AT}

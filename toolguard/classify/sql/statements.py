@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from toolguard.canonical import digest
 from toolguard.classify.sql import command, query
 from toolguard.classify.sql.found import Found
 from toolguard.classify.sql.lexer import Kind, read
@@ -102,8 +103,9 @@ def _reading(text: str, dialect: Dialect) -> Found:
     found = Found()
     reading = read(text, dialect)
     found.reasons |= reading.reasons
-    if "unterminated" in reading.reasons:
-        found.opaque("unterminated")
+    found.fingerprint = fingerprint(reading.tokens)
+    for reason in reading.reasons & {"unterminated", "too_long"}:
+        found.opaque(reason)
     for reason in reading.reasons & {"control_char", "template", "carriage_return", "mode_dependent"}:
         found.unclear(reason)
     if _CLIENT.search(text) and (not reading.tokens or reading.tokens[0].upper in ("\\", ".", "DELIMITER")):
@@ -150,11 +152,8 @@ def statement(tokens: list[Token], text: str, dialect: Dialect, depth: int = 0) 
 
 def _rows(tokens: list[Token], text: str, dialect: Dialect, found: Found) -> None:
     start = tokens[0].start
-    written, at_zero = plainly(
-        text[start : tokens[-1].end],
-        [token._replace(start=token.start - start, end=token.end - start) for token in tokens],
-        dialect.name,
-    )
+    at_zero = tokens if not start else [token._replace(start=token.start - start, end=token.end - start) for token in tokens]
+    written, at_zero = plainly(text[start : tokens[-1].end], at_zero, dialect.name)
     try:
         root = tree(written, at_zero, dialect)
     except Unreadable as why:
@@ -307,3 +306,10 @@ def _is_separator(token: Token, text: str, dialect: Dialect) -> bool:
     after = text.find("\n", token.end)
     line = text[before : after if after >= 0 else len(text)].strip().rstrip(";").strip()
     return re.fullmatch(r"(?i)go(\s+\d+)?|/", line) is not None
+
+
+def fingerprint(tokens: list[Token]) -> str:
+    """16 hexadecimal digits over the words and signs, literals blanked."""
+    parts = ("?" if each.kind is Kind.TEXT or each.text[:1].isdigit() else each.text if each.kind is Kind.NAME else each.upper
+             for each in tokens)  # fmt: skip
+    return digest("\x00".join(parts).encode("utf-8", "surrogatepass")).hex()[:16]
