@@ -1,0 +1,201 @@
+"""What one invocation does: its program's data, its words, its redirections, and what comes through its pipe."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from toolguard.classify import places
+from toolguard.classify.shell import code, roles, runs
+from toolguard.classify.shell.output import output_of
+from toolguard.classify.shell.programs import Arguments, spec_of, told_apart
+from toolguard.classify.shell.reader import Feed, Invocation, Reader
+from toolguard.classify.shell.words import Word
+
+if TYPE_CHECKING:
+    from toolguard.classify.places import Surroundings
+    from toolguard.classify.shell.effects import Effects
+
+# Assignments before a command that make it, or a program it starts, run something else.
+_RUNS_BY_NAME = re.compile(
+    r"(LD_\w+|DYLD_\w+|BASH_ENV|ENV|PROMPT_COMMAND|PS4|SHELLOPTS|BASHOPTS|PAGER|\w*_PAGER|EDITOR|VISUAL|\w+_EDITOR|GIT_SSH|GIT_SSH_COMMAND|"
+    r"GIT_ASKPASS|SSH_ASKPASS|GIT_EXTERNAL_DIFF|GIT_EXEC_PATH|GIT_CONFIG\w*|GIT_PROXY_COMMAND|GIT_TEMPLATE_DIR|PYTHONSTARTUP|PYTHONINSPECT|"
+    r"PERL5OPT|PERL5LIB|PERLLIB|RUBYOPT|RUBYLIB|NODE_OPTIONS|NODE_PATH|JAVA_TOOL_OPTIONS|_JAVA_OPTIONS|MAKEFLAGS|LESSOPEN|LESSCLOSE|"
+    r"BROWSER|MANPAGER|MANROFFOPT|TAR_OPTIONS|RSYNC_RSH|CVS_RSH|SVN_SSH|IFS|GREP_OPTIONS|npm_config_script_shell|PSQL_PAGER|"
+    r"BASH_FUNC_\w+%*|OPENSSL_CONF|GCONV_PATH|WGETRC|CURL_HOME|SHELL)"
+)
+_HARMLESS_VALUES = re.compile(r"(|cat|less( -\w+)?|more|vi|vim|nano|true|:|code( --wait)?|emacs|/bin/(ba|z)?sh|/usr/bin/\w+sh|--max[-_]old[-_]space[-_]size=\d+"
+                              r"|(--[\w-]+(=[\w./:-]+)?\s*)+|-[jkswi\d ]+|-X[\w:=+.,-]+( -X[\w:=+.,-]+)*|-W\w*)")  # fmt: skip
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+
+
+class Judge:
+    """Collects what commands do. One of them for each text."""
+
+    def __init__(self, around: Surroundings, effects: Effects) -> None:
+        self.around, self.effects = around, effects
+
+    def __call__(self, invocation: Invocation, reader: Reader) -> Feed:
+        """Note what it does; returns what it puts out."""
+        roles.redirects(self, invocation)
+        self.assignments(invocation)
+        if not invocation.words:
+            return Feed("")
+        first = invocation.words[0]
+        name = self.program(first, invocation)
+        if name is None:
+            return Feed()
+        self.effects.programs.setdefault(name)
+        spec = spec_of(name)
+        if spec is None:
+            return self.unknown(name, invocation)
+        out = runs.other_command(self, name, spec, invocation, reader)
+        if out is not None:
+            return out
+        arguments, _ = told_apart(invocation.words[1:], spec)
+        self.does(name, spec, arguments, invocation)
+        roles.options(self, spec, arguments, invocation, reader)
+        roles.operands(self, name, spec, arguments, invocation)
+        runs.code_of(self, name, spec, arguments, invocation, reader)
+        return output_of(self, name, spec, arguments, invocation)
+
+    # -- the program -----------------------------------------------------------------------------------------------------
+
+    def program(self, first: Word, invocation: Invocation) -> str | None:
+        """The name of the program; None where it is not known, which is noted."""
+        if first.sure is None:
+            if first.glob:
+                self.effects.obfuscation.add("pattern_as_program")
+            if not (first.text and not first.glob and re.search(r"/[\w.-]+$", first.text) is None) or first.known:
+                pass
+            self.effects.code.add("dynamic")
+            return None
+        text = first.sure
+        if _INVISIBLE.search(text) or any(ord(sign) > 127 for sign in text):  # noqa: PLR2004 - no program has such a name
+            self.effects.obfuscation.add("look_alike")
+        if not text:
+            return None
+        if "/" in text:
+            path = invocation.scope.absolute(text)
+            place = places.place_of(path, self.around) if path else "unknown"
+            if place == "device" or text.startswith("/dev/"):
+                self.effects.code.add("dynamic")
+        return text.rpartition("/")[2] or text
+
+    def unknown(self, name: str, invocation: Invocation) -> Feed:
+        """A program that there is no data about: the project's own, or a tool of some kind. Its words may still name secrets."""
+        for word in invocation.words[1:]:
+            text = word.text.partition("=")[2] if word.text.startswith("-") else word.text
+            if text and (not word.text.startswith("-") or "=" in word.text):
+                roles.secrets(self, text, invocation)
+        if invocation.feed is not None and invocation.feed.sensitive:
+            self.effects.reasons.add("secret_to_unknown_program")
+        return Feed(None, "", sensitive=False)
+
+    def does(self, name: str, spec: dict[str, Any], arguments: Arguments, invocation: Invocation) -> None:
+        """What its data says it does."""
+        if spec.get("network"):
+            self.effects.network = True
+        if spec.get("persists") and not arguments.has(*(spec.get("unless") or ())):
+            self.effects.persistence.add("scheduled")
+        excused = arguments.has(*(spec.get("unless") or ()))
+        if "does" in spec and not excused:
+            self.note(spec["does"])
+        for rule in () if excused else spec.get("rules") or ():
+            if rule_holds(rule, arguments):
+                self.note(rule["does"])
+
+    def note(self, what: str) -> None:
+        """One thing that a rule says."""
+        kind, _, more = what.partition(":")
+        if kind == "none":
+            return
+        if kind == "code" or kind == "npx":
+            self.effects.code.add(more or "package")
+        elif kind == "persist":
+            self.effects.persistence.add(more)
+        elif kind == "read":
+            self.effects.sensitive.add(more)
+        elif kind == "exfil":
+            self.effects.exfiltration = True
+        elif kind == "network":
+            self.effects.network = True
+        else:
+            self.effects.kinds.add(kind)
+            self.effects.history |= kind == "history"
+
+    # -- before the program ----------------------------------------------------------------------------------------------
+
+    def assignments(self, invocation: Invocation) -> None:
+        """`LD_PRELOAD=x command`: what the program, or the next one, will run because of a variable."""
+        for name, value in invocation.assignments.items():
+            if name == "PATH":
+                self.path_variable(value, invocation)
+            elif _RUNS_BY_NAME.fullmatch(name) and not (value.sure is not None and _HARMLESS_VALUES.fullmatch(value.sure)):
+                if name == "IFS" or (name == "SHELL" and not invocation.words):
+                    continue
+                self.effects.code.add("hook")
+
+    def path_variable(self, value: Word, invocation: Invocation) -> None:
+        """A PATH that begins with a place where anybody writes."""
+        if not invocation.words:
+            return  # an export: of a toolchain, most likely
+        begins = value.text.partition(":")[0]
+        if begins and places.place_of(invocation.scope.absolute(begins) or begins, self.around) == "tmp":
+            self.effects.code.add("hook")
+
+
+def rule_holds(rule: dict[str, Any], arguments: Arguments) -> bool:
+    """Whether a rule of a program's data fits these words."""
+    operands = arguments.operands
+    rest = operands
+    if "sub" in rule:
+        for form in str(rule["sub"]).split("|"):
+            parts = form.split()
+            if [word.text for word in operands[: len(parts)]] == parts:
+                rest = operands[len(parts) :]
+                break
+        else:
+            return False
+    if "unless_sub" in rule and operands and operands[0].text in rule["unless_sub"].split("|"):
+        return False
+    if arguments.has(*(rule.get("unless") or ())):
+        return False
+    if "any" in rule and not arguments.has(*rule["any"]):
+        return "arg_any" in rule and any(re.search(rule["arg_any"], name) for name, _ in arguments.options)
+    if "all" in rule and not all(arguments.has(name) for name in rule["all"]):
+        return False
+    if "second" in rule:
+        rest = rest if "sub" in rule else operands[1:]
+        if not rest or re.search(rule["second"] if rule["second"].startswith("^") else f"^({rule['second']})$", rest[0].text) is None:
+            return False
+        rest = rest[1:]
+    if "arity" in rule and len(rest) < rule["arity"]:
+        return False
+    if "arg" in rule and not any(re.search(rule["arg"], word.text) for word in rest):
+        return False
+    if rule.get("arg_dynamic") and not any(not word.known for word in rest):
+        return False
+    if rule.get("paths") and not _names_paths(arguments, rest):
+        return False
+    if "value" in rule:
+        return any(re.search(pattern, value.text) for name, pattern in rule["value"].items() for value in arguments.values(name))
+    if "value_if" in rule:
+        return any(re.search(pattern, value.text) for name, pattern in rule["value_if"].items() for value in arguments.values(name))
+    return True
+
+
+def _names_paths(arguments: Arguments, operands: list[Word]) -> bool:
+    """`git checkout -- file`, `git checkout .`, `git checkout HEAD -- file`: files, and no branch."""
+    if arguments.has("-b", "-B", "--orphan", "--track", "-t", "--detach"):
+        return False
+    if arguments.ended and arguments.after:
+        return True
+    return any(word.text in (".", "./", ":/") or word.text.startswith(("./", "../")) or word.glob or
+               re.search(r"^[\w./-]+\.(py|js|ts|tsx|jsx|go|rs|java|c|h|cpp|rb|php|md|txt|json|ya?ml|toml|lock|html|css|sh|sql)$", word.text)
+               for word in operands) or len(operands) > 1  # fmt: skip
+
+
+def runs_awk(script: str) -> bool:
+    """An awk script that runs commands."""
+    return code.AWK_RUNS.search(script) is not None

@@ -1,0 +1,100 @@
+"""The door to tree-sitter-bash: a text's tree, bounded, and only where everything that bash would run is in it."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tree_sitter import Node, Parser
+
+MAX_LENGTH = 20_000  # characters
+MAX_DEPTH = 60  # brackets within each other
+
+_OPENS = re.compile(rb"\$\(|`|[<>]\(")
+_QUOTED_START = re.compile(rb"<<-?\s*[^\n]*['\"\\]")
+_SUBSTITUTIONS = ("command_substitution", "process_substitution")
+
+
+class Opaque(Exception):
+    """The text cannot be read for certain; the reason's code."""
+
+
+def tree(text: str) -> Node:
+    """The root of the tree.
+
+    Raises:
+        Opaque: too long or too deep, no bash, or something in it that the tree leaves out.
+    """
+    if len(text) > MAX_LENGTH:
+        raise Opaque("too_long")
+    if "\x00" in text:
+        raise Opaque("control_char")
+    data = text.encode("utf-8", "surrogatepass")
+    check_depth(data)
+    root = _parser().parse(data).root_node
+    if root.has_error:
+        raise Opaque("parse_error")
+    _audit(root, data)
+    return root
+
+
+@lru_cache(maxsize=1)
+def _parser() -> Parser:
+    import tree_sitter  # noqa: PLC0415 - loaded when a policy first asks about a command
+    import tree_sitter_bash  # noqa: PLC0415
+
+    return tree_sitter.Parser(tree_sitter.Language(tree_sitter_bash.language()))
+
+
+def check_depth(data: bytes) -> None:
+    """Refuse what would be too deep to walk.
+
+    Raises:
+        Opaque: it is.
+    """
+    depth = 0
+    for sign in re.findall(rb"[({`)}]", data):
+        depth += 1 if sign in (b"(", b"{", b"`") else -1 if depth else 0
+        if depth > MAX_DEPTH:
+            raise Opaque("too_deep")
+
+
+def _audit(root: Node, data: bytes) -> None:
+    """Every `$(`, backquote and `<(` of the text has to be the start of a node, or be quoted."""
+    starts, quoted = set(), []
+    waiting = [(root, False)]
+    while waiting:
+        node, in_string = waiting.pop()
+        if node.type in _SUBSTITUTIONS:
+            starts.add(node.start_byte)
+            in_string = False
+        elif node.type == "string":
+            in_string = True
+        elif node.type == "comment" or (not in_string and node.type in ("raw_string", "ansi_c_string")):
+            quoted.append((node.start_byte, node.end_byte))
+            continue
+        elif node.type == "heredoc_redirect" and _QUOTED_START.match((node.text or b"").split(b"\n")[0]):
+            quoted += [(each.start_byte, each.end_byte) for each in node.children if each.type.startswith("heredoc_")]
+        waiting.extend((child, in_string) for child in node.children)
+    in_backquotes = False
+    for opened in _OPENS.finditer(data):
+        place, sign = opened.start(), opened.group()
+        if place in starts:
+            in_backquotes = sign == b"`"
+        elif _is_escaped(data, place) or any(start <= place < end for start, end in quoted) or data.startswith(b"$((", place):
+            continue
+        elif sign == b"`" and in_backquotes:
+            in_backquotes = False
+        else:
+            raise Opaque("unseen_substitution")
+    if re.search(rb"`[^`]*\\`", data):
+        raise Opaque("nested_backquotes")
+
+
+def _is_escaped(data: bytes, place: int) -> bool:
+    before = place
+    while before and data[before - 1 : before] == b"\\":
+        before -= 1
+    return (place - before) % 2 == 1
