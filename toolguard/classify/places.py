@@ -34,7 +34,8 @@ _OBEYED: tuple[tuple[str, str], ...] = (
     ("startup", r"(^|/)etc/(cron|init\.d|rc\.|systemd|ld\.so|hosts$|pam\.d|sudoers|passwd$|shadow$|group$)|(^|/)var/spool/cron|\.config/autostart/"),
     ("startup", r"(^|/)(\.config/systemd/|library/launch(agents|daemons)/)|(^|/)usr/lib/systemd/"),
     ("git", r"(^|/)\.git/(hooks|config|info/attributes|modules/.*/hooks)(/|$)|(^|/)\.gitconfig$|(^|/)\.config/git/"),
-    ("agent", r"(^|/)\.(claude|cursor|codex|gemini|aider|continue|windsurf)(/|$)|(^|/)\.(cursorrules|windsurfrules|mcp\.json)$"),
+    ("agent", r"(^|/)\.(claude|cursor|codex|gemini|aider|continue|windsurf|vscode|devcontainer)/([\w./-]*/)?(settings[\w.-]*\.json|hooks?(/|\.|$)|"
+              r"mcp[\w.-]*\.json|polic|permissions|config\.(toml|json|ya?ml)|tasks\.json|.*allow)(?![\w./-]*\.log$)|(^|/)\.(cursorrules|windsurfrules|mcp\.json)$"),
     ("guard", r"(^|/)[\w.-]*toolguard[\w.-]*(\.ya?ml|\.db|\.db-seal|\.key)$|(^|/)\.toolguard(/|$)|\.db-seal$|\.db-halt$"),
     ("ssh", r"(^|/)\.ssh(/|$)|authorized_keys$"),
     ("package", r"(^|/)(\.npmrc|\.pypirc|\.pip/pip\.conf|pip\.conf|\.yarnrc(\.yml)?|\.cargo/config(\.toml)?|\.condarc|\.gemrc)$"),
@@ -49,7 +50,7 @@ _GENERATED = re.compile(
     r"(^|/)(node_modules|bower_components|dist|build|_build|target|out|obj|__pycache__|\.pytest_cache|\.mypy_cache|\.ruff_cache|"
     r"\.tox|\.nox|\.venv|venv|\.cache|coverage|htmlcov|\.nyc_output|\.next|\.nuxt|\.turbo|\.parcel-cache|\.svelte-kit|\.gradle|"
     r"\.eggs|[\w.-]*\.egg-info|cmake-build-[\w-]+|debug|release|tmp|temp|logs?|\.terraform|\.serverless|\.dart_tool|\.expo|"
-    r"public/build|storybook-static|test-results|playwright-report|artifacts?|\.output|bin|wheelhouse|site|_site|\.hypothesis|"
+    r"[\w.]*(dist|build|artifacts?|output|upload|coverage|tmp|temp|cache|smoke)[-_][\w.-]*|[\w.]+[-_](dist|build|artifacts?|output|upload|coverage|cache|tmp)|public/build|storybook-static|test-results|playwright-report|artifacts?|\.output|bin|wheelhouse|site|_site|\.hypothesis|"
     r"\.docusaurus|\.angular|\.vite|deriveddata|pods|\.stack-work|dist-newstyle|zig-cache|zig-out|\.import_linter_cache)(/|$)|"
     r"\.(pyc|pyo|o|obj|class|log|tmp|temp|bak|swp|orig|rej|pid|sock|cache|coverage|tsbuildinfo|gcda|gcno|gcov|tar|tgz|gz|bz2|xz|zip|deb|rpm|"
     r"whl|jar|dmg|pkg|iso|img|out|prof|so|dll|dylib|a|exe|elc|aux|toc|lock)$|(^|/)(\.coverage[\w.]*|\.ds_store|thumbs\.db|nohup\.out|core)$",
@@ -81,7 +82,20 @@ def place_of(path: str, around: Surroundings) -> str:
         return "home"
     if re.match(r"/(home|Users)/[^/]+(/|$)|/root(/|$)", path):
         return "home"
-    return "system"
+    return "system" if _SYSTEM.match(path) and not _LOCAL.match(path) else "outside"
+
+
+# The system's own places, less those where programs are put by hand and where caches lie.
+_SYSTEM = re.compile(r"/$|/(etc|usr|bin|sbin|lib\w*|boot|proc|sys|var|root|System|Library|Applications|Windows|dev|run)(/|$)", re.IGNORECASE)
+_LOCAL = re.compile(
+    r"/(usr/(local|src|share)|var/(cache|log|lib/(?!dpkg|systemd)|www|opt|run)|run/(?!systemd)|etc/(apt|nginx|docker|apk|yum\.repos\.d|otelcol))(/|$)"
+)
+_CACHES = re.compile(r"/(var/lib/apt/lists|var/cache|usr/share/(doc|man|locale)|var/log|root/\.(cache|npm|cargo|pip))(/|$)|/\.(cache|npm/_cacache)(/|$)")
+
+
+def is_cache(path: str) -> bool:
+    """Made again by a package manager, wherever it lies."""
+    return _CACHES.search(path) is not None
 
 
 def is_below(path: str, folder: str) -> bool:

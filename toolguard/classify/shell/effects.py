@@ -13,6 +13,8 @@ class Effects:
     reads: dict[str, None] = field(default_factory=dict)
     writes: dict[str, None] = field(default_factory=dict)
     deletes: dict[str, None] = field(default_factory=dict)
+    downloaded: set[str] = field(default_factory=set)
+    """The paths that were fetched from another machine in this very text."""
     hosts: dict[str, None] = field(default_factory=dict)
     kinds: set[str] = field(default_factory=set)
     """Of what is destroyed: `source`, `tree`, `overwrite`, `device`, `vcs`, `database`, `cloud`, `cluster`, `container` ..."""

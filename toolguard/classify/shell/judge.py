@@ -42,6 +42,8 @@ class Judge:
         if not invocation.words:
             return Feed("")
         first = invocation.words[0]
+        if first.origin == "environment_variable" and not first.text and not first.tail and not first.known:
+            return self.from_environment(invocation, reader)
         name = self.program(first, invocation)
         if name is None:
             return Feed()
@@ -56,6 +58,8 @@ class Judge:
         self.does(name, spec, arguments, invocation)
         roles.options(self, spec, arguments, invocation, reader)
         roles.operands(self, name, spec, arguments, invocation)
+        if spec.get("network"):
+            roles.downloads(self, name, arguments, invocation)
         runs.code_of(self, name, spec, arguments, invocation, reader)
         return output_of(self, name, spec, arguments, invocation)
 
@@ -64,14 +68,15 @@ class Judge:
     def program(self, first: Word, invocation: Invocation) -> str | None:
         """The name of the program; None where it is not known, which is noted."""
         if first.sure is None:
+            name = re.fullmatch(r".*/([\w.+-]+)", first.tail)
+            if name is not None and not first.glob:
+                return name[1]  # wherever it lies, that is its name
             if first.glob:
                 self.effects.obfuscation.add("pattern_as_program")
-            if not (first.text and not first.glob and re.search(r"/[\w.-]+$", first.text) is None) or first.known:
-                pass
-            self.effects.code.add("dynamic")
+            self.effects.code.add("downloaded" if first.origin == "network" else "dynamic")
             return None
         text = first.sure
-        if _INVISIBLE.search(text) or any(ord(sign) > 127 for sign in text):  # noqa: PLR2004 - no program has such a name
+        if _INVISIBLE.search(text) or any(ord(sign) > 127 and sign.isalpha() for sign in text):  # noqa: PLR2004 - no program has such a name
             self.effects.obfuscation.add("look_alike")
         if not text:
             return None
@@ -80,14 +85,22 @@ class Judge:
             place = places.place_of(path, self.around) if path else "unknown"
             if place == "device" or text.startswith("/dev/"):
                 self.effects.code.add("dynamic")
+            if path in self.effects.downloaded:
+                self.effects.code.add("downloaded")
         return text.rpartition("/")[2] or text
+
+    def from_environment(self, invocation: Invocation, reader: Reader) -> Feed:
+        """`$SUDO rm x`: the variable is the host program's, and may be empty; what follows it may be the command."""
+        if len(invocation.words) > 1 and not invocation.words[1].text.startswith("-"):
+            return reader.command_of(invocation.words[1:], invocation.scope, invocation.feed, [], {}, invocation.via)
+        return Feed()
 
     def unknown(self, name: str, invocation: Invocation) -> Feed:
         """A program that there is no data about: the project's own, or a tool of some kind. Its words may still name secrets."""
         for word in invocation.words[1:]:
             text = word.text.partition("=")[2] if word.text.startswith("-") else word.text
-            if text and (not word.text.startswith("-") or "=" in word.text):
-                roles.secrets(self, text, invocation)
+            if text and re.search(r"[/.~]", text) and not re.search(r"[\s<>()]", text):
+                roles.secrets(self, text, invocation, strict=True)
         if invocation.feed is not None and invocation.feed.sensitive:
             self.effects.reasons.add("secret_to_unknown_program")
         return Feed(None, "", sensitive=False)

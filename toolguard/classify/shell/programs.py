@@ -102,12 +102,17 @@ def told_apart(words: list[Word], spec: dict[str, Any], *, stop_at_operand: int 
 
 
 def _valued(name: str, words: list[Word], place: int, arguments: Arguments, role: str) -> int:
-    if role == "0":
+    first = arguments.operands[0].text if arguments.operands else ""
+    if role == "0" or name in _FLAGS_OF.get(first, ()):
         arguments.options.append((name, None))
         return place
     count = int(role) if role.isdigit() else 1
     arguments.options.append((name, words[place] if place < len(words) else None))
     return place + count
+
+
+# Subcommands in which a letter is a flag that takes a value elsewhere.
+_FLAGS_OF = {"rm": ("-f", "-v", "-l"), "rmi": ("-f",), "prune": ("-f",), "down": ("-v",), "kill": (), "reset": ("-f",), "clean": ("-n", "-x", "-e")}
 
 
 def _long(word: Word, words: list[Word], place: int, arguments: Arguments, values: dict[str, Any], known: set[str]) -> int:
@@ -135,7 +140,8 @@ def _short(word: Word, words: list[Word], place: int, arguments: Arguments, valu
     for at, sign in enumerate(text[1:], 1):
         name = f"-{sign}"
         role = values.get(name)
-        if role is None or role == "0" or not sign.isalnum():
+        first = arguments.operands[0].text if arguments.operands else ""
+        if role is None or role == "0" or not sign.isalnum() or name in _FLAGS_OF.get(first, ()):
             arguments.options.append((name, None))
         elif at + 1 < len(text) or not word.known:
             arguments.options.append((name, type(word)(text[at + 1 :], word.known, word.glob, word.origin)))

@@ -24,6 +24,7 @@ MAX_NESTED = 10  # texts inside texts: bash -c, eval, functions
 MAX_TURNS = 12  # of a loop over words that are known
 
 _TEMPORARY_NAMES = re.compile(r"TMP|TEMP|SCRATCH", re.IGNORECASE)
+_GIVEN_BY_THE_ENVIRONMENT = {"SHELL": "bash", "BASH": "bash", "PYTHON": "python3", "EDITOR": "vi", "PAGER": "less", "PERL": "perl"}
 _SUBSCRIPT_THAT_RUNS = re.compile(r"\[[^\]]*(\$\(|`)")
 
 
@@ -142,7 +143,7 @@ class Reader:
             out = self.command(body, scope, feed, via, redirects)
         else:
             out = self.run(body, scope, feed, via)
-            self.command_of([], scope, None, redirects, {}, via)
+            self.judge(Invocation([], scope, None, redirects, {}, "group"), self)
         for each in pipe:
             out = self.run(each, scope.inside(), out, via)
         return Feed() if any(each.operator.startswith(">") for each in redirects) and not pipe else out
@@ -416,7 +417,11 @@ class Reader:
             return _piece(value_words[0], quoted=quoted)
         if _TEMPORARY_NAMES.search(name) and name not in scope.variables:
             return Piece("/tmp/given", quoted=quoted, expanded=True, known=False, origin="temporary")  # noqa: S108
-        return Piece("", quoted=quoted, expanded=True, known=False)
+        given = _GIVEN_BY_THE_ENVIRONMENT.get(name)
+        if given is not None and name not in scope.variables:
+            return Piece(given, quoted=quoted, expanded=True)
+        origin = "" if name in scope.variables or not name.isidentifier() or name.islower() else "environment_variable"
+        return Piece("", quoted=quoted, expanded=True, known=False, origin=origin)
 
     def expansion(self, node: Node, scope: Scope, via: str, *, quoted: bool) -> Piece:
         """`${name}`, and of its forms those that are plain to see."""

@@ -31,7 +31,7 @@ def redirects(judge: Judge, invocation: Invocation) -> None:
             continue
         if each.operator not in _WRITES or (each.operator == ">&" and re.fullmatch(r"\d+|-", each.target.text)):
             continue
-        empties = not invocation.words or _puts_out_nothing(invocation)
+        empties = invocation.via != "group" and (not invocation.words or _puts_out_nothing(invocation))
         writes(judge, each.target, invocation, empties=empties and each.operator in (">", ">|", "&>"), appends=">>" in each.operator)
 
 
@@ -51,10 +51,12 @@ def reads(judge: Judge, word: Word, invocation: Invocation) -> None:
     secrets(judge, word.text, invocation)
 
 
-def secrets(judge: Judge, text: str, invocation: Invocation) -> None:
-    """Note it where it names a secret."""
+def secrets(judge: Judge, text: str, invocation: Invocation, *, strict: bool = False) -> None:
+    """Note it where it names a secret; `strict`: one that no tool of a project reads by itself."""
     path = invocation.scope.absolute(text) if text else None
     kind = places.secret_kind(path or text) if text else None
+    if strict and kind in ("keys", "secret", "env", "browser"):
+        return
     if kind is not None and not invocation.scope.remote:
         judge.effects.sensitive.add(kind)
 
@@ -76,9 +78,9 @@ def writes(judge: Judge, word: Word, invocation: Invocation, *, empties: bool = 
         judge.effects.persistence.add(obeyed)
     elif places.secret_kind(path) in ("ssh", "system", "keys", "cloud") and place != "workspace":
         judge.effects.persistence.add("keys")
-    elif place == "system" and not _is_local(path):
+    elif place == "system":
         judge.effects.outside_writes = True
-    if empties and place in ("workspace", "home", "system") and not places.is_generated(_within(path, judge)):
+    if empties and place in ("workspace", "home", "system", "outside") and not places.is_generated(_within(path, judge)):
         judge.effects.kinds.add("overwrite")
     del appends
 
@@ -89,11 +91,6 @@ def _writes_unknown(judge: Judge, word: Word, path: str | None) -> None:
         judge.effects.kinds.add("device")
     if path and places.obeyed_kind(path) is not None:
         judge.effects.persistence.add(places.obeyed_kind(path) or "")
-
-
-def _is_local(path: str) -> bool:
-    """Where programs are installed by hand, and caches."""
-    return path.startswith(("/usr/local/", "/opt/", "/var/cache/", "/var/log/", "/mnt/", "/data/", "/app/", "/workspace", "/srv/", "/var/lib/", "/var/www", "/github/", "/etc/apt/", "/usr/share/", "/run/", "/src/", "/code/", "/build", "/out", "/go/", "/etc/docker", "/etc/nginx", "/etc/apk"))
 
 
 def deletes(judge: Judge, word: Word, invocation: Invocation, *, recursive: bool) -> None:
@@ -113,13 +110,14 @@ def deletes(judge: Judge, word: Word, invocation: Invocation, *, recursive: bool
     effects.deletes.setdefault(path)
     base = re.split(r"/[^/]*[*?\[]", path, maxsplit=1)[0] if word.glob else path
     place = places.place_of(base or "/", judge.around)
-    if place == "null":
+    if place == "null" or (place == "workspace" and not recursive and path in effects.writes):
         return
     if place == "device":
         effects.kinds.add("device")
-    elif place == "tmp":
-        if word.glob and base in places.TEMPORARY:
-            effects.outside_deletes = True
+    elif place == "tmp" or places.is_cache(path):
+        return
+    elif word.glob and base in places.TEMPORARY and not re.search(r"/(\.?\*|\.\[)[^/]*$", path):
+        return
     elif place == "workspace":
         _deletes_inside(judge, path, invocation, recursive=recursive, glob=word.glob)
     else:
@@ -165,6 +163,10 @@ def options(judge: Judge, spec: dict[str, Any], arguments: Arguments, invocation
     """The values of options, each as what its program's data says it is."""
     values = spec.get("values") or {}
     for name, value in arguments.options:
+        if values.get(name) == "chdir" and value is not None:
+            invocation.scope = invocation.scope.inside()
+            invocation.scope.cwd = invocation.scope.absolute(value.text) if value.sure else None
+    for name, value in arguments.options:
         role = values.get(name)
         if value is None or not role or str(role).isdigit():
             continue
@@ -187,6 +189,8 @@ def value_of(judge: Judge, role: str, word: Word, invocation: Invocation, reader
         else:
             reader.text(word.sure, invocation.scope.inside(), None, "option")
             effects.code.add("hook")
+    elif role == "work" and word.sure is not None:
+        reader.text(word.sure, invocation.scope.inside(), None, "option")
     elif role == "subscript" and re.search(r"\[.*(\$\(|`)", word.text):
         effects.obfuscation.add("subscript")
     elif role == "host":
@@ -266,6 +270,12 @@ def _write(judge: Judge, word: Word, _spec: dict[str, Any], _arguments: Argument
     writes(judge, word, invocation)
 
 
+def _mkdir(judge: Judge, word: Word, _spec: dict[str, Any], _arguments: Arguments, invocation: Invocation, _: list[Word]) -> None:
+    path = invocation.scope.absolute(word.text) if word.known else None
+    if path and not invocation.scope.remote:
+        judge.effects.outside_writes |= places.place_of(path, judge.around) == "system"
+
+
 def _write_input(judge: Judge, word: Word, _spec: dict[str, Any], arguments: Arguments, invocation: Invocation, _: list[Word]) -> None:
     nothing = any(each.operator == "<" and each.target.text == "/dev/null" for each in invocation.redirects)
     writes(judge, word, invocation, empties=nothing, appends=arguments.has("-a", "--append"))
@@ -296,7 +306,7 @@ def _move(judge: Judge, word: Word, _spec: dict[str, Any], _arguments: Arguments
     place = places.place_of(path, judge.around)
     if place == "home" and places.secret_kind(path) is not None:
         judge.effects.outside_deletes = True
-    elif place == "system" and not _is_local(path):
+    elif place == "system":
         judge.effects.outside_deletes = True
 
 
@@ -348,7 +358,7 @@ def _owner(judge: Judge, word: Word, _spec: dict[str, Any], arguments: Arguments
         return
     place, at = places.place_of(path, judge.around), places.clean(path)
     home = judge.around.home
-    if at == "/" or (place == "system" and not _is_local(at + "/") or at.count("/") == 1) or (place == "home" and (at == home or at.count("/") <= 2)):  # noqa: PLR2004
+    if place == "system" or (place == "home" and at == home):
         judge.effects.kinds.add("permission")
 
 
@@ -377,6 +387,15 @@ def url(judge: Judge, word: Word) -> None:
     found = re.match(r"(?:[a-z][a-z0-9+.-]*://)?(?:[^/@\s]*@)?([^/:?#\s]+)", word.text, re.IGNORECASE)
     if found:
         judge.effects.hosts.setdefault(found[1].lower())
+
+
+def downloads(judge: Judge, name: str, arguments: Arguments, invocation: Invocation) -> None:
+    """Which files a download leaves."""
+    named = [value.text for option in ("-o", "--output", "-O", "--output-document") for value in arguments.values(option)]
+    if (name == "curl" and arguments.has("-O", "--remote-name")) or (name != "curl" and not named):
+        named += [word.text.partition("?")[0].rpartition("/")[2] for word in arguments.operands]
+    named += [each.target.text for each in invocation.redirects if each.operator.startswith(">") and each.target.known]
+    judge.effects.downloaded.update(path for each in named if each and (path := invocation.scope.absolute(each)))
 
 
 def _url(judge: Judge, word: Word, _spec: dict[str, Any], _arguments: Arguments, _invocation: Invocation, _: list[Word]) -> None:
@@ -472,6 +491,7 @@ def _make(judge: Judge, word: Word, _spec: dict[str, Any], _arguments: Arguments
 _OPERANDS = {
     "read": _read,
     "write": _write,
+    "mkdir": _mkdir,
     "write_input": _write_input,
     "delete": _delete,
     "delete_empty": _delete_empty,

@@ -139,7 +139,7 @@ def _xargs(judge: Judge, name: str, spec: dict[str, Any], invocation: Invocation
 
 
 def _filled(word: Word, mark: str, item: Word) -> Word:
-    if mark not in word.text:
+    if not mark or mark not in word.text:
         return word
     before, _, after = word.text.partition(mark)
     if not item.known:
@@ -240,7 +240,9 @@ def _script(judge: Judge, word: Word, invocation: Invocation) -> Feed:
     elif not word.known and not word.text and word.origin not in ("", "temporary"):
         judge.effects.code.add("dynamic")
     path = invocation.scope.absolute(word.text) if word.known and word.text else None
-    if path in judge.effects.writes:
+    if path in judge.effects.downloaded:
+        judge.effects.code.add("downloaded")
+    elif path in judge.effects.writes:
         judge.effects.code.add("written_before")
     return Feed(None)
 
@@ -535,8 +537,11 @@ def _git_config(judge: Judge, value: Word, invocation: Invocation, reader: Reade
 def _query(judge: Judge, role: str, spec: dict[str, Any], value: Word) -> None:
     """A query for a database: what the SQL facts say of it."""
     effects = judge.effects
-    if not value.known:
+    if not value.known and not value.text.strip():
         effects.code.add("dynamic")
+        return
+    if not value.known:
+        effects.kinds.update(("database",) if re.search(r"\b(drop|delete|truncate|alter|update)\b", value.text, re.IGNORECASE) else ())
         return
     if role == "mongo":
         if re.search(r"dropDatabase|\.drop\s*\(|deleteMany|deleteOne|remove\s*\(|updateMany|renameCollection|shutdown|fsync|dropUser", value.text):

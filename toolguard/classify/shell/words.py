@@ -27,6 +27,8 @@ class Word:
     known: bool = True
     glob: bool = False
     origin: str = ""
+    tail: str = ""
+    """What is known behind the last thing that is not."""
 
     @property
     def sure(self) -> str | None:
@@ -74,7 +76,7 @@ def words_of(pieces: Iterable[Piece], home: str | None, separators: str = " \t\n
 def _joined(now: Word | None, text: str, piece: Piece) -> Word:
     now = now or Word("")
     if not now.known:
-        return now
+        return replace(now, tail=now.tail + text if piece.known else "")
     pattern = not piece.quoted and re.search(r"[*?\[]|\{[^{}]*(,|\.\.)[^{}]*\}", text) is not None and not piece.expanded
     return Word(now.text + text, known=piece.known, glob=now.glob or pattern or piece.glob, origin=piece.origin or now.origin)
 
