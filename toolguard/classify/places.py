@@ -43,7 +43,7 @@ _OBEYED: tuple[tuple[str, str], ...] = (
 )
 _SECRET = [(kind, re.compile(pattern)) for kind, pattern in _SENSITIVE]
 _RUN = [(kind, re.compile(pattern)) for kind, pattern in _OBEYED]
-_EXAMPLE = re.compile(r"(example|sample|template|dist|fixture|\.pub|known_hosts|\.tmpl|\.j2)$")
+_EXAMPLE = re.compile(r"(^|/)etc/passwd$|(cert|certificate|ca|chain|fullchain|public|pub|root|bundle)[\w-]*\.(pem|asc|gpg)$|(example|sample|template|dist|fixture|\.pub|known_hosts|\.tmpl|\.j2)$")
 
 # What builds make and make again.
 _GENERATED = re.compile(

@@ -111,7 +111,7 @@ class Judge:
             self.effects.network = True
         if spec.get("persists") and not arguments.has(*(spec.get("unless") or ())):
             self.effects.persistence.add("scheduled")
-        excused = arguments.has(*(spec.get("unless") or ()))
+        excused = arguments.has("--help", "--version", *(spec.get("unless") or ()))
         if "does" in spec and not excused:
             self.note(spec["does"])
         for rule in () if excused else spec.get("rules") or ():

@@ -153,4 +153,6 @@ def _short(word: Word, words: list[Word], place: int, arguments: Arguments, valu
 
 def _named_in_rules(spec: dict[str, Any]) -> set[str]:
     rules = spec.get("rules") or ()
-    return {name for rule in rules for key in ("any", "all", "unless") for name in rule.get(key) or () if name.startswith("--")}
+    found = {name for rule in rules for key in ("any", "all", "unless") for name in rule.get(key) or ()}
+    found |= {name for key in ("recursive", "deletes", "unless", "target") if isinstance(spec.get(key), list) for name in spec[key]}
+    return {name for name in found if name.startswith("--")}

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from tree_sitter import Node
 
-MAX_COMMANDS = 3000
+MAX_COMMANDS = 1000
+MAX_STEPS = 8000  # nodes of the tree, each time that one is looked at
 MAX_NESTED = 10  # texts inside texts: bash -c, eval, functions
 MAX_TURNS = 12  # of a loop over words that are known
 
@@ -88,7 +89,7 @@ class Reader:
 
     def __init__(self, judge: Callable[[Invocation, Reader], Feed]) -> None:
         self.judge = judge
-        self.commands = 0
+        self.commands = self.steps = 0
         self.nested = 0
         self.trouble: set[str] = set()
         self.subscripts = False
@@ -110,6 +111,9 @@ class Reader:
 
     def run(self, node: Node, scope: Scope, feed: Feed | None, via: str) -> Feed:
         """Walk over one node; returns what it puts out."""
+        self.steps += 1
+        if self.steps > MAX_STEPS:
+            raise Opaque("too_long")
         handler = _HANDLERS.get(node.type)
         if handler is not None:
             return handler(self, node, scope, feed, via)
@@ -136,17 +140,29 @@ class Reader:
         """A statement with redirections: they may feed it, and hold substitutions of their own."""
         body = node.child_by_field_name("body")
         redirects, fed, pipe = self.redirects(node, scope, via)
-        feed = fed or feed
         if body is None:
-            out = self.command_of([], scope, feed, redirects, {}, via)
-        elif body.type == "command":
-            out = self.command(body, scope, feed, via, redirects)
+            out = self.command_of([], scope, fed or feed, redirects, {}, via)
         else:
-            out = self.run(body, scope, feed, via)
-            self.judge(Invocation([], scope, None, redirects, {}, "group"), self)
+            out = self.with_redirects(body, scope, feed, via, redirects, fed)
         for each in pipe:
             out = self.run(each, scope.inside(), out, via)
         return Feed() if any(each.operator.startswith(">") for each in redirects) and not pipe else out
+
+    def with_redirects(
+        self, body: Node, scope: Scope, feed: Feed | None, via: str, redirects: list[Redirect], fed: Feed | None
+    ) -> Feed:
+        """The redirections of a list or a pipeline are those of its last command."""
+        if body.type == "command":
+            return self.command(body, scope, fed or feed, via, redirects)
+        if body.type in ("list", "pipeline", "negated_command") and body.named_child_count:
+            now = feed
+            for child in body.named_children[:-1]:
+                out = self.run(child, scope.inside() if body.type == "pipeline" else scope, now, via)
+                now = out if body.type == "pipeline" else now
+            return self.with_redirects(body.named_children[-1], scope, now, via, redirects, fed)
+        out = self.run(body, scope, fed or feed, via)
+        self.judge(Invocation([], scope, None, redirects, {}, "group"), self)
+        return out
 
     def redirects(self, node: Node, scope: Scope, via: str) -> tuple[list[Redirect], Feed | None, list[Node]]:
         """The redirections below a node, what they feed it, and commands of a pipe that stands behind a heredoc's name."""
@@ -305,8 +321,7 @@ class Reader:
         """Start a program, a function or an alias."""
         self.commands += 1
         if self.commands > MAX_COMMANDS:
-            self.trouble.add("too_long")
-            return Feed()
+            raise Opaque("too_long")
         name = words[0].sure if words else None
         if name is not None and name in scope.aliases and self.nested < MAX_NESTED:
             text, inner = scope.aliases[name], scope.inside()

@@ -189,6 +189,9 @@ def value_of(judge: Judge, role: str, word: Word, invocation: Invocation, reader
         else:
             reader.text(word.sure, invocation.scope.inside(), None, "option")
             effects.code.add("hook")
+    elif role == "mode":
+        if re.fullmatch(r"0?[2467][0-7]{3}|.*\+s.*", word.text):
+            effects.kinds.add("permission")
     elif role == "work" and word.sure is not None:
         reader.text(word.sure, invocation.scope.inside(), None, "option")
     elif role == "subscript" and re.search(r"\[.*(\$\(|`)", word.text):
@@ -306,7 +309,7 @@ def _move(judge: Judge, word: Word, _spec: dict[str, Any], _arguments: Arguments
     place = places.place_of(path, judge.around)
     if place == "home" and places.secret_kind(path) is not None:
         judge.effects.outside_deletes = True
-    elif place == "system":
+    elif place == "system" or path == judge.around.home:
         judge.effects.outside_deletes = True
 
 

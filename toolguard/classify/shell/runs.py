@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +57,7 @@ def _wrapper(judge: Judge, name: str, spec: dict[str, Any], invocation: Invocati
         key, _, value = rest.pop(0).text.partition("=")
         assigned[key] = Word(value)
     if not rest:
+        scope.variables.update({key: [value] for key, value in assigned.items()})
         return Feed(None)
     return reader.command_of(rest, scope, invocation.feed, [], assigned, name)
 
@@ -168,7 +170,8 @@ def _find(judge: Judge, name: str, spec: dict[str, Any], invocation: Invocation,
             end = next((i for i in range(at + 1, len(words)) if words[i].text in (";", "+") or words[i].text == "\\;"), len(words))
             argv = words[at + 1 : end]
             for each in found:
-                reader.command_of([_filled(word, "{}", each) for word in argv], invocation.scope.inside(), None, [], {}, name)
+                inner = [_filled(word, "{}", each) for word in argv]
+                reader.command_of(inner, invocation.scope.inside(), invocation.feed, [], {}, name)
         elif test in ("-fprint", "-fprint0", "-fls", "-fprintf") and at + 1 < len(words):
             roles.writes(judge, words[at + 1], invocation)
     del spec
@@ -265,6 +268,8 @@ def _eval(judge: Judge, name: str, _spec: dict[str, Any], invocation: Invocation
     origin = next((word.origin for word in words if not word.known), "")
     if origin not in _TRUSTED_OUTPUT:
         judge.effects.code.add("downloaded" if origin == "network" else "dynamic")
+        begins = [word.text for word in itertools.takewhile(lambda word: word.known, words)]
+        reader.text(" ".join(begins), invocation.scope, invocation.feed, name)
     return Feed()
 
 

@@ -13,6 +13,7 @@ MAX_LENGTH = 20_000  # characters
 MAX_DEPTH = 60  # brackets within each other
 
 _OPENS = re.compile(rb"\$\(|`|[<>]\(")
+_LINE_END = re.compile(rb"(?<!\\)\n")
 _QUOTED_START = re.compile(rb"<<-?\s*[^\n]*['\"\\]")
 _SUBSTITUTIONS = ("command_substitution", "process_substitution")
 
@@ -29,7 +30,7 @@ def tree(text: str) -> Node:
     """
     if len(text) > MAX_LENGTH:
         raise Opaque("too_long")
-    if "\x00" in text:
+    if "\x00" in text or any("\ud800" <= sign <= "\udfff" for sign in text):
         raise Opaque("control_char")
     text = re.sub(r"\\\s*$", "", text)
     if "<<" not in text and "'" not in text:  # where neither could hold it as it is, a line goes on behind a backslash
@@ -77,6 +78,10 @@ def _audit(root: Node, data: bytes) -> None:
             in_string = False
         elif node.type == "string":
             in_string = True
+        elif node.type == "command_name":
+            _check_name(node)
+        elif node.type == "word" and _LINE_END.search(node.text or b""):
+            raise Opaque("line_end_in_word")
         elif node.type == "comment" or (not in_string and node.type in ("raw_string", "ansi_c_string")):
             quoted.append((node.start_byte, node.end_byte))
             continue
@@ -94,6 +99,19 @@ def _audit(root: Node, data: bytes) -> None:
             in_backquotes = False
         else:
             raise Opaque("unseen_substitution")
+
+
+_RESERVED = frozenset(b"if then else elif fi for while until do done case esac select function coproc time { } [[ ]] ! in".split())
+_TAKE_COMMANDS = (b"time", b"coproc")
+
+
+def _check_name(name: Node) -> None:
+    """The grammar takes some reserved words for programs, and what they rule for their words."""
+    if name.text not in _RESERVED:
+        return
+    rest = [each.text for each in name.parent.named_children if each.start_byte > name.start_byte] if name.parent else []
+    if name.text not in _TAKE_COMMANDS or any(word in _RESERVED or (word or b"").startswith((b"(", b"{")) for word in rest[:3]):
+        raise Opaque("reserved_word")
 
 
 def _is_escaped(data: bytes, place: int) -> bool:
