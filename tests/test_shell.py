@@ -90,8 +90,26 @@ DISGUISES = [
     "cat <<EOF\n$({})\nEOF",
     "echo hi > $({})",
 ]
-PROGRAMS = ["{}", "sudo {}", "env A=1 {}", "timeout 5 {}", "nohup {}", "command {}", "exec {}", "sudo -u root nice -n 5 {}", "env -i timeout -k 1 9 {}"]
-QUOTING = ["bash -c '{}'", "eval '{}'", "sh <<'E'\n{}\nE", "bash <<< '{}'", "echo '{}' | sh", "printf '%s' '{}' | bash", "env -S '{}'"]
+PROGRAMS = [
+    "{}",
+    "sudo {}",
+    "env A=1 {}",
+    "timeout 5 {}",
+    "nohup {}",
+    "command {}",
+    "exec {}",
+    "sudo -u root nice -n 5 {}",
+    "env -i timeout -k 1 9 {}",
+]
+QUOTING = [
+    "bash -c '{}'",
+    "eval '{}'",
+    "sh <<'E'\n{}\nE",
+    "bash <<< '{}'",
+    "echo '{}' | sh",
+    "printf '%s' '{}' | bash",
+    "env -S '{}'",
+]
 
 
 @given(st.lists(st.sampled_from(DISGUISES), max_size=3), st.sampled_from([None, *QUOTING]), st.sampled_from(PROGRAMS))

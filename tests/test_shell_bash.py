@@ -1,31 +1,18 @@
-"""A real bash runs payloads in every construct, with a stub in the place of `rm`: what ran was seen, or the command was refused."""
+"""A real bash runs payloads in every construct, with a stub for `rm`: what ran was seen, or the command was refused."""
 
 import itertools
 import os
 import random
 import subprocess
+from contextlib import suppress
 
 import pytest
+from conftest import cases
 
 from toolguard.classify.shell.classifier import classify
 
 PAYLOAD = "rm MARK"
-CONSTRUCTS = [
-    "{}", "true; {}", "true && {}", "false || {}", "({})", "{{ {}; }}", "! {}", "if {}; then :; fi", "if false; then :; else {}; fi",
-    "while {}; do break; done", "until false; do {}; break; done", "for i in 1; do {}; done", "for ((i=0;i<1;i++)); do {}; done",
-    "case x in x) {} ;; esac", "case $({}) in *) ;; esac", "select x in a; do {}; break; done <<< 1", "f() {{ {}; }}; f",
-    "function g {{ {}; }}; g", "time {}", "coproc {}", "{} | cat", "echo x | {}", "{} &", "echo $({})", 'echo "$({})"', "echo `{}`",
-    "cat <({})", "echo x > >({}); sleep 0.05", "x=$({})", "x=$({}) true", "a=( $({}) )", "export X=$({})", "declare X=$({})",
-    "[[ -n $({}) ]]", "[ -n $({}) ]", "test -n $({})", "echo $(( $({}; echo 1) + 1 ))", "(( $({}; echo 1) ))", 'echo "${{x:-$({})}}"',
-    "echo ${{x:=$({})}}", "cat <<E\n$({})\nE", "cat <<E\n`{}`\nE", 'cat <<< "$({})"', "echo hi > $({}; echo out)", "echo $(true\n{})",
-    "echo $(true # )\n{})", "echo ok; # c\n{}", "bash -c '{}'", 'bash -c "{}"', "sh -c '{}'", "eval '{}'", "eval \"{}\"", "bash <<'E'\n{}\nE",
-    "bash <<E\n{}\nE", "bash <<< '{}'", "echo '{}' | bash", "printf '%s\\n' '{}' | sh", "cat <<'E' | bash\n{}\nE", "source <(echo '{}')",
-    ". /dev/stdin <<< '{}'", "env {}", "env A=1 {}", "env -S '{}'", "nohup {}", "nice {}", "timeout 5 {}", "setsid {}", "command {}",
-    "exec {}", "builtin command {}", "trap '{}' EXIT", "echo MARK | xargs {}", "find . -maxdepth 0 -exec {} \\;", "\\{}", "A=1 {}",
-    "set -- {}; \"$@\"", "c='{}'; $c", "c='{}'; eval \"$c\"", "a=({}); \"${{a[@]}}\"", "shopt -s expand_aliases\nalias z='{}'\nz",
-    "mapfile -C '{} #' -c 1 <<< x", "printf -v 'a[$({})]' x", "x='a[$({})]'; echo $((x))", "awk 'BEGIN{{system(\"{}\")}}'",
-    "for i in a; do\n{}\ndone", "if true\nthen {}\nfi", "{} ; true", "cd . && {}", "pushd . >/dev/null; {}", "while read l; do {}; done <<< x",
-]  # fmt: skip
+CONSTRUCTS = cases("shell_constructs")
 
 
 @pytest.fixture(scope="module")
@@ -42,10 +29,8 @@ def bash(tmp_path_factory):
     def ran(text):
         log.unlink(missing_ok=True)
         given = {"cwd": home, "env": environment, "stdin": subprocess.DEVNULL, "capture_output": True}
-        try:
+        with suppress(subprocess.TimeoutExpired):
             subprocess.run(["bash", "-c", text], timeout=5, check=False, **given)
-        except subprocess.TimeoutExpired:
-            pass
         return log.exists()
 
     return ran

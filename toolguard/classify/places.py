@@ -1,4 +1,4 @@
-"""Where a path lies, by its text: in the workspace, among temporary files, at home, in the system; and whether secrets live there."""
+"""Where a path lies, by its text: in the workspace, among temporary files, at home, in the system; and what lives there."""
 
 from __future__ import annotations
 
@@ -7,43 +7,82 @@ import re
 from dataclasses import dataclass
 
 TEMPORARY = ("/tmp", "/var/tmp", "/dev/shm", "/private/tmp", "/private/var/folders")  # noqa: S108 - places to recognise
-HARMLESS_DEVICES = frozenset(
-    ("null", "stdout", "stderr", "stdin", "tty", "zero", "random", "urandom", "full", "ptmx")
-)
+HARMLESS_DEVICES = frozenset(("null", "stdout", "stderr", "stdin", "tty", "zero", "random", "urandom", "full", "ptmx"))
 
 # What is kept secret, or is run or obeyed later by somebody else. Of each the kind, and how its path looks (in lower case).
 _SENSITIVE: tuple[tuple[str, str], ...] = (
     ("ssh", r"(^|/)\.ssh(/|$)|(^|/)(id_(rsa|dsa|ecdsa|ed25519)|authorized_keys|ssh_host_\w+_key)$|(^|/)etc/ssh/"),
-    ("cloud", r"(^|/)(\.aws|\.azure|\.oci|\.kube|\.boto|\.s3cfg|\.config/gcloud|\.config/doctl)(/|$)|application_default_credentials"),
+    (
+        "cloud",
+        r"(^|/)(\.aws|\.azure|\.oci|\.kube|\.boto|\.s3cfg|\.config/gcloud|\.config/doctl)(/|$)|application_default_credentials",
+    ),
     ("cloud", r"(^|/)(\.docker/config\.json|\.terraform\.d/credentials|\.terraformrc|kubeconfig|kubelet\.conf|admin\.conf)$"),
-    ("env", r"(^|/)\.env(\.(?!example|sample|template|dist|defaults|test|ci)[\w.-]+)?$|(^|/)\.envrc$|(^|/)proc/(self|\d+)/environ$"),
-    ("keys", r"\.(pem|key|p12|pfx|jks|keystore|kdbx|ppk|asc|gpg)$|(^|/)\.(gnupg|password-store|pki)(/|$)|(^|/)private[._-]?key"),
-    ("keys", r"(^|/)(\.netrc|_netrc|\.pgpass|\.my\.cnf|\.npmrc|\.pypirc|\.git-credentials|\.htpasswd|\.vault-token|\.cargo/credentials"
-             r"(\.toml)?|\.gem/credentials|\.m2/settings(-security)?\.xml|\.config/gh/hosts\.yml|\.config/hub|\.authinfo(\.gpg)?)$"),
-    ("secret", r"(^|/)[\w.-]*(secrets?|credentials?|passwords?|passwd|token)(\.(txt|json|ya?ml|toml|ini|cfg|conf|dat|env|bak|csv|xml|properties))?$"),
-    ("system", r"(^|/)etc/(shadow|gshadow|sudoers|master\.passwd|security/opasswd)|(^|/)etc/sudoers\.d(/|$)|(^|/)var/run/secrets(/|$)"),
+    (
+        "env",
+        r"(^|/)\.env(\.(?!example|sample|template|dist|defaults|test|ci)[\w.-]+)?$|(^|/)\.envrc$|(^|/)proc/(self|\d+)/environ$",
+    ),
+    (
+        "keys",
+        r"\.(pem|key|p12|pfx|jks|keystore|kdbx|ppk|asc|gpg)$|(^|/)\.(gnupg|password-store|pki)(/|$)|(^|/)private[._-]?key",
+    ),
+    (
+        "keys",
+        (
+            r"(^|/)(\.netrc|_netrc|\.pgpass|\.my\.cnf|\.npmrc|\.pypirc|\.git-credentials|\.htpasswd|\.vault-token|\.cargo/credentials"
+            r"(\.toml)?|\.gem/credentials|\.m2/settings(-security)?\.xml|\.config/gh/hosts\.yml|\.config/hub|\.authinfo(\.gpg)?)$"
+        ),
+    ),
+    (
+        "secret",
+        r"(^|/)[\w.-]*(secrets?|credentials?|passwords?|passwd|token)(\.(txt|json|ya?ml|toml|ini|cfg|conf|dat|env|bak|csv|xml|properties))?$",
+    ),
+    (
+        "system",
+        r"(^|/)etc/(shadow|gshadow|sudoers|master\.passwd|security/opasswd)|(^|/)etc/sudoers\.d(/|$)|(^|/)var/run/secrets(/|$)",
+    ),
     ("system", r"(^|/)run/secrets(/|$)|(^|/)(proc/kcore|dev/mem|dev/kmem|docker\.sock|containerd\.sock)$"),
-    ("browser", r"(google-chrome|chromium|\.mozilla|firefox|bravesoftware|microsoft-edge|/safari)(/|$)|login data$|cookies(\.sqlite)?$"),
+    (
+        "browser",
+        r"(google-chrome|chromium|\.mozilla|firefox|bravesoftware|microsoft-edge|/safari)(/|$)|login data$|cookies(\.sqlite)?$",
+    ),
     ("wallet", r"(^|/)(\.electrum|\.bitcoin|\.ethereum|\.solana|keystore)(/|$)|wallet\.dat$"),
     ("history", r"(^|/)\.(bash|zsh|python|psql|mysql|node_repl|sqlite)_history$"),
     ("keychain", r"(^|/)(library/keychains|\.local/share/keyrings)(/|$)"),
 )
 _OBEYED: tuple[tuple[str, str], ...] = (
-    ("shell", r"(^|/)(\.bashrc|\.bash_profile|\.bash_login|\.bash_logout|\.profile|\.zshrc|\.zshenv|\.zprofile|\.zlogin|\.kshrc|"
-              r"\.config/fish/config\.fish|\.inputrc|\.xprofile|\.xinitrc)$|(^|/)etc/(profile|bash\.bashrc|environment|zsh)|(^|/)etc/profile\.d/"),
-    ("startup", r"(^|/)etc/(cron|init\.d|rc\.|systemd|ld\.so|hosts$|pam\.d|sudoers|passwd$|shadow$|group$)|(^|/)var/spool/cron|\.config/autostart/"),
+    (
+        "shell",
+        (
+            r"(^|/)(\.bashrc|\.bash_profile|\.bash_login|\.bash_logout|\.profile|\.zshrc|\.zshenv|\.zprofile|\.zlogin|\.kshrc|"
+            r"\.config/fish/config\.fish|\.inputrc|\.xprofile|\.xinitrc)$|(^|/)etc/(profile|bash\.bashrc|environment|zsh)|(^|/)etc/profile\.d/"
+        ),
+    ),
+    (
+        "startup",
+        r"(^|/)etc/(cron|init\.d|rc\.|systemd|ld\.so|hosts$|pam\.d|sudoers|passwd$|shadow$|group$)|(^|/)var/spool/cron|\.config/autostart/",
+    ),
     ("startup", r"(^|/)(\.config/systemd/|library/launch(agents|daemons)/)|(^|/)usr/lib/systemd/"),
     ("git", r"(^|/)\.git/(hooks|config|info/attributes|modules/.*/hooks)(/|$)|(^|/)\.gitconfig$|(^|/)\.config/git/"),
-    ("agent", r"(^|/)\.(claude|cursor|codex|gemini|aider|continue|windsurf|vscode|devcontainer)/([\w./-]*/)?(settings[\w.-]*\.json|hooks?(/|\.|$)|"
-              r"mcp[\w.-]*\.json|polic|permissions|config\.(toml|json|ya?ml)|tasks\.json|.*allow)(?![\w./-]*\.log$)|(^|/)\.(cursorrules|windsurfrules|mcp\.json)$"),
+    (
+        "agent",
+        (
+            r"(^|/)\.(claude|cursor|codex|gemini|aider|continue|windsurf|vscode|devcontainer)/([\w./-]*/)?(settings[\w.-]*\.json|hooks?(/|\.|$)|"
+            r"mcp[\w.-]*\.json|polic|permissions|config\.(toml|json|ya?ml)|tasks\.json|.*allow)(?![\w./-]*\.log$)|(^|/)\.(cursorrules|windsurfrules|mcp\.json)$"
+        ),
+    ),
     ("guard", r"(^|/)[\w.-]*toolguard[\w.-]*(\.ya?ml|\.db|\.db-seal|\.key)$|(^|/)\.toolguard(/|$)|\.db-seal$|\.db-halt$"),
     ("ssh", r"(^|/)\.ssh(/|$)|authorized_keys$"),
-    ("package", r"(^|/)(\.npmrc|\.pypirc|\.pip/pip\.conf|pip\.conf|\.yarnrc(\.yml)?|\.cargo/config(\.toml)?|\.condarc|\.gemrc)$"),
+    (
+        "package",
+        r"(^|/)(\.npmrc|\.pypirc|\.pip/pip\.conf|pip\.conf|\.yarnrc(\.yml)?|\.cargo/config(\.toml)?|\.condarc|\.gemrc)$",
+    ),
     ("python", r"(sitecustomize|usercustomize)\.py$|\.pth$"),
 )
 _SECRET = [(kind, re.compile(pattern)) for kind, pattern in _SENSITIVE]
 _RUN = [(kind, re.compile(pattern)) for kind, pattern in _OBEYED]
-_EXAMPLE = re.compile(r"(^|/)etc/passwd$|(cert|certificate|ca|chain|fullchain|public|pub|root|bundle)[\w-]*\.(pem|asc|gpg)$|(example|sample|template|dist|fixture|\.pub|known_hosts|\.tmpl|\.j2)$")
+_EXAMPLE = re.compile(
+    r"(^|/)etc/passwd$|(cert|certificate|ca|chain|fullchain|public|pub|root|bundle)[\w-]*\.(pem|asc|gpg)$|(example|sample|template|dist|fixture|\.pub|known_hosts|\.tmpl|\.j2)$"
+)
 
 # What builds make and make again.
 _GENERATED = re.compile(
@@ -86,11 +125,15 @@ def place_of(path: str, around: Surroundings) -> str:
 
 
 # The system's own places, less those where programs are put by hand and where caches lie.
-_SYSTEM = re.compile(r"/$|/(etc|usr|bin|sbin|lib\w*|boot|proc|sys|var|root|System|Library|Applications|Windows|dev|run)(/|$)", re.IGNORECASE)
+_SYSTEM = re.compile(
+    r"/$|/(etc|usr|bin|sbin|lib\w*|boot|proc|sys|var|root|System|Library|Applications|Windows|dev|run)(/|$)", re.IGNORECASE
+)
 _LOCAL = re.compile(
     r"/(usr/(local|src|share)|var/(cache|log|lib/(?!dpkg|systemd)|www|opt|run)|run/(?!systemd)|etc/(apt|nginx|docker|apk|yum\.repos\.d|otelcol))(/|$)"
 )
-_CACHES = re.compile(r"/(var/lib/apt/lists|var/cache|usr/share/(doc|man|locale)|var/log|root/\.(cache|npm|cargo|pip))(/|$)|/\.(cache|npm/_cacache)(/|$)")
+_CACHES = re.compile(
+    r"/(var/lib/apt/lists|var/cache|usr/share/(doc|man|locale)|var/log|root/\.(cache|npm|cargo|pip))(/|$)|/\.(cache|npm/_cacache)(/|$)"
+)
 
 
 def is_cache(path: str) -> bool:

@@ -1,10 +1,11 @@
-"""What a shell command does, as far as its text tells: the facts behind `{shell: parameters.command, workspace: context.workspace}`.
+"""What a shell command does, as far as its text tells: the facts behind `{shell: parameters.command, workspace: ...}`.
 
     tree       the door to tree-sitter-bash: bounded, and only where everything that bash would run is in the tree
     words      what a word of the text becomes: quotes, braces, `~`, expansions
     reader     a walk over a text as bash would take it, nothing run
     programs   what is known of programs: data in `programs/*.yaml`
-    judge      one invocation; roles: what its words are; runs: programs that run others; output: what comes through a pipe
+    judge      one invocation; options, operands: what its words are; paths: what it reads, writes and deletes
+    runs       programs that run others;  output: what comes through a pipe
     code       code of other languages
     effects    what has been seen so far
 
@@ -82,7 +83,9 @@ CLASSIFIER = Classifier(
     ShellFacts,
     classify,
     (
-        Setting("workspace", "The folder that the agent may work in: an absolute path, or the field that holds it.", optional=True),
+        Setting(
+            "workspace", "The folder that the agent may work in: an absolute path, or the field that holds it.", optional=True
+        ),
         Setting("cwd", "The folder in which the command runs, likewise; the workspace where it is left out.", optional=True),
         Setting("home", "The user's home folder, likewise.", optional=True),
     ),

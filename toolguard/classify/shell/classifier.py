@@ -13,7 +13,7 @@ LONG = 8_192  # characters; longer texts are not kept
 
 
 def classify(text: str, workspace: Any = None, cwd: Any = None, home: Any = None) -> ShellFacts:
-    """The facts of one command. `workspace`, `cwd` and `home` are absolute paths; where `cwd` is not given it is the workspace."""
+    """The facts of one command. `workspace`, `cwd` and `home` are absolute paths; without a `cwd` it is the workspace."""
     given = tuple(_absolute(each) for each in (workspace, cwd, home))
     facts = _kept(text, *given) if len(text) <= LONG else _facts(text, *given)
     return _facts(text, *given) if "recursion" in facts.reasons else facts  # that depends on who asks, not on the text

@@ -61,7 +61,9 @@ AWK_WRITES = re.compile(r"print[^;}\n]*>>?\s*([\"'][^\"']*[\"']|\w+)")
 def sed_runs(script: str) -> bool:
     """The `e` command, or the `e` flag of a substitution."""
     for part in re.split(r"[;\n}]", script):
-        command = re.sub(r"^\s*(\d+|\$|/(?:[^/\\]|\\.)*/I?|\\(.).*?\2)?\s*(,\s*(\d+|\$|\+\d+|/(?:[^/\\]|\\.)*/))?\s*!?\s*\{?\s*", "", part)
+        command = re.sub(
+            r"^\s*(\d+|\$|/(?:[^/\\]|\\.)*/I?|\\(.).*?\2)?\s*(,\s*(\d+|\$|\+\d+|/(?:[^/\\]|\\.)*/))?\s*!?\s*\{?\s*", "", part
+        )
         if re.match(r"e(\s|$)", command):
             return True
     return any(re.search(r"[gpIimM0-9]*e[gpIimM0-9]*\s*(;|\n|\}|$)", flags) for flags in _flags(script))

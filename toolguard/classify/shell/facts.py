@@ -16,8 +16,8 @@ class ShellFacts:
     destructive: bool | None = None
     """Removes or overwrites what is not made again by a build: files, history, databases, machines, clusters."""
     destructive_kinds: tuple[str, ...] = ()
-    """What: `source`, `tree`, `overwrite`, `device`, `vcs`, `vcs_remote`, `history`, `database`, `cloud`, `cluster`, `container`,
-    `process`, `permission`, `package`, `publish`, `config`, `system`."""
+    """What: `source`, `tree`, `overwrite`, `device`, `vcs`, `vcs_remote`, `history`, `database`, `cloud`, `cluster`,
+    `container`, `process`, `permission`, `package`, `publish`, `config`, `system`."""
     reads: tuple[str, ...] | None = None
     """The paths that it reads, as far as they are written."""
     writes: tuple[str, ...] | None = None

@@ -6,15 +6,16 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from toolguard.classify import places
-from toolguard.classify.shell import code, roles, runs
+from toolguard.classify.shell import options, paths, runs
+from toolguard.classify.shell.operands import operands
 from toolguard.classify.shell.output import output_of
 from toolguard.classify.shell.programs import Arguments, spec_of, told_apart
 from toolguard.classify.shell.reader import Feed, Invocation, Reader
-from toolguard.classify.shell.words import Word
 
 if TYPE_CHECKING:
     from toolguard.classify.places import Surroundings
     from toolguard.classify.shell.effects import Effects
+    from toolguard.classify.shell.words import Word
 
 # Assignments before a command that make it, or a program it starts, run something else.
 _RUNS_BY_NAME = re.compile(
@@ -24,8 +25,10 @@ _RUNS_BY_NAME = re.compile(
     r"BROWSER|MANPAGER|MANROFFOPT|TAR_OPTIONS|RSYNC_RSH|CVS_RSH|SVN_SSH|IFS|GREP_OPTIONS|npm_config_script_shell|PSQL_PAGER|"
     r"BASH_FUNC_\w+%*|OPENSSL_CONF|GCONV_PATH|WGETRC|CURL_HOME|SHELL)"
 )
-_HARMLESS_VALUES = re.compile(r"(|cat|less( -\w+)?|more|vi|vim|nano|true|:|code( --wait)?|emacs|/bin/(ba|z)?sh|/usr/bin/\w+sh|--max[-_]old[-_]space[-_]size=\d+"
-                              r"|(--[\w-]+(=[\w./:-]+)?\s*)+|-[jkswi\d ]+|-X[\w:=+.,-]+( -X[\w:=+.,-]+)*|-W\w*)")  # fmt: skip
+_HARMLESS_VALUES = re.compile(
+    r"|cat|less( -\w+)?|more|vi|vim|nano|true|:|code( --wait)?|emacs|/bin/(ba|z)?sh|/usr/bin/\w+sh|(--[\w-]+(=[\w./:-]+)?\s*)+|"
+    r"-[jkswi\d ]+|-X[\w:=+.,-]+( -X[\w:=+.,-]+)*|-W\w*"
+)
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 
 
@@ -37,7 +40,7 @@ class Judge:
 
     def __call__(self, invocation: Invocation, reader: Reader) -> Feed:
         """Note what it does; returns what it puts out."""
-        roles.redirects(self, invocation)
+        paths.redirects(self, invocation)
         self.assignments(invocation)
         if not invocation.words:
             return Feed("")
@@ -50,18 +53,18 @@ class Judge:
         self.effects.programs.setdefault(name)
         spec = spec_of(name)
         if spec is None:
-            return self.unknown(name, invocation)
+            return self.unknown(invocation)
         out = runs.other_command(self, name, spec, invocation, reader)
         if out is not None:
             return out
         arguments, _ = told_apart(invocation.words[1:], spec)
-        self.does(name, spec, arguments, invocation)
-        roles.options(self, spec, arguments, invocation, reader)
-        roles.operands(self, name, spec, arguments, invocation)
+        self.does(spec, arguments)
+        options.options(self, spec, arguments, invocation, reader)
+        operands(self, spec, arguments, invocation)
         if spec.get("network"):
-            roles.downloads(self, name, arguments, invocation)
-        runs.code_of(self, name, spec, arguments, invocation, reader)
-        return output_of(self, name, spec, arguments, invocation)
+            options.downloads(self, name, arguments, invocation)
+        runs.code_of(self, name, arguments, invocation, reader)
+        return output_of(name, spec, arguments, invocation)
 
     # -- the program -----------------------------------------------------------------------------------------------------
 
@@ -92,20 +95,20 @@ class Judge:
     def from_environment(self, invocation: Invocation, reader: Reader) -> Feed:
         """`$SUDO rm x`: the variable is the host program's, and may be empty; what follows it may be the command."""
         if len(invocation.words) > 1 and not invocation.words[1].text.startswith("-"):
-            return reader.command_of(invocation.words[1:], invocation.scope, invocation.feed, [], {}, invocation.via)
+            return reader.command_of(invocation.words[1:], invocation.scope, invocation.feed, via=invocation.via)
         return Feed()
 
-    def unknown(self, name: str, invocation: Invocation) -> Feed:
-        """A program that there is no data about: the project's own, or a tool of some kind. Its words may still name secrets."""
+    def unknown(self, invocation: Invocation) -> Feed:
+        """A program that there is no data about: the project's own, or some tool. Its words may still name secrets."""
         for word in invocation.words[1:]:
             text = word.text.partition("=")[2] if word.text.startswith("-") else word.text
             if text and re.search(r"[/.~]", text) and not re.search(r"[\s<>()]", text):
-                roles.secrets(self, text, invocation, strict=True)
+                paths.secrets(self, text, invocation, strict=True)
         if invocation.feed is not None and invocation.feed.sensitive:
             self.effects.reasons.add("secret_to_unknown_program")
         return Feed(None, "", sensitive=False)
 
-    def does(self, name: str, spec: dict[str, Any], arguments: Arguments, invocation: Invocation) -> None:
+    def does(self, spec: dict[str, Any], arguments: Arguments) -> None:
         """What its data says it does."""
         if spec.get("network"):
             self.effects.network = True
@@ -123,7 +126,7 @@ class Judge:
         kind, _, more = what.partition(":")
         if kind == "none":
             return
-        if kind == "code" or kind == "npx":
+        if kind in ("code", "npx"):
             self.effects.code.add(more or "package")
         elif kind == "persist":
             self.effects.persistence.add(more)
@@ -160,42 +163,43 @@ class Judge:
 
 def rule_holds(rule: dict[str, Any], arguments: Arguments) -> bool:
     """Whether a rule of a program's data fits these words."""
-    operands = arguments.operands
-    rest = operands
-    if "sub" in rule:
-        for form in str(rule["sub"]).split("|"):
-            parts = form.split()
-            if [word.text for word in operands[: len(parts)]] == parts:
-                rest = operands[len(parts) :]
-                break
-        else:
-            return False
-    if "unless_sub" in rule and operands and operands[0].text in rule["unless_sub"].split("|"):
-        return False
-    if arguments.has(*(rule.get("unless") or ())):
+    rest = _behind_subcommand(rule, arguments.operands)
+    if rest is None or arguments.has(*(rule.get("unless") or ())):
         return False
     if "any" in rule and not arguments.has(*rule["any"]):
         return "arg_any" in rule and any(re.search(rule["arg_any"], name) for name, _ in arguments.options)
-    if "all" in rule and not all(arguments.has(name) for name in rule["all"]):
-        return False
+    return (
+        all(arguments.has(name) for name in rule.get("all") or ())
+        and len(rest) >= rule.get("arity", 0)
+        and ("arg" not in rule or any(re.search(rule["arg"], word.text) for word in rest))
+        and not (rule.get("arg_dynamic") and all(word.known for word in rest))
+        and not (rule.get("paths") and not _names_paths(arguments, rest))
+        and all(_has_value(rule[key], arguments) for key in ("value", "value_if") if key in rule)
+    )
+
+
+def _behind_subcommand(rule: dict[str, Any], operands: list[Word]) -> list[Word] | None:
+    """The operands behind the subcommand that a rule is about; None where it is about another."""
+    if "unless_sub" in rule and operands and operands[0].text in rule["unless_sub"].split("|"):
+        return None
+    rest = operands
+    if "sub" in rule:
+        forms = [form.split() for form in str(rule["sub"]).split("|")]
+        meant = next((parts for parts in forms if [word.text for word in operands[: len(parts)]] == parts), None)
+        if meant is None:
+            return None
+        rest = operands[len(meant) :]
     if "second" in rule:
         rest = rest if "sub" in rule else operands[1:]
-        if not rest or re.search(rule["second"] if rule["second"].startswith("^") else f"^({rule['second']})$", rest[0].text) is None:
-            return False
+        pattern = rule["second"] if rule["second"].startswith("^") else f"^({rule['second']})$"
+        if not rest or re.search(pattern, rest[0].text) is None:
+            return None
         rest = rest[1:]
-    if "arity" in rule and len(rest) < rule["arity"]:
-        return False
-    if "arg" in rule and not any(re.search(rule["arg"], word.text) for word in rest):
-        return False
-    if rule.get("arg_dynamic") and not any(not word.known for word in rest):
-        return False
-    if rule.get("paths") and not _names_paths(arguments, rest):
-        return False
-    if "value" in rule:
-        return any(re.search(pattern, value.text) for name, pattern in rule["value"].items() for value in arguments.values(name))
-    if "value_if" in rule:
-        return any(re.search(pattern, value.text) for name, pattern in rule["value_if"].items() for value in arguments.values(name))
-    return True
+    return rest
+
+
+def _has_value(patterns: dict[str, str], arguments: Arguments) -> bool:
+    return any(re.search(pattern, value.text) for name, pattern in patterns.items() for value in arguments.values(name))
 
 
 def _names_paths(arguments: Arguments, operands: list[Word]) -> bool:
@@ -204,11 +208,10 @@ def _names_paths(arguments: Arguments, operands: list[Word]) -> bool:
         return False
     if arguments.ended and arguments.after:
         return True
-    return any(word.text in (".", "./", ":/") or word.text.startswith(("./", "../")) or word.glob or
-               re.search(r"^[\w./-]+\.(py|js|ts|tsx|jsx|go|rs|java|c|h|cpp|rb|php|md|txt|json|ya?ml|toml|lock|html|css|sh|sql)$", word.text)
-               for word in operands) or len(operands) > 1  # fmt: skip
+    return len(operands) > 1 or any(
+        word.glob or word.text in (".", ":/") or word.text.startswith(("./", "../")) or _SOURCE_NAME.search(word.text)
+        for word in operands
+    )
 
 
-def runs_awk(script: str) -> bool:
-    """An awk script that runs commands."""
-    return code.AWK_RUNS.search(script) is not None
+_SOURCE_NAME = re.compile(r"\.(py|js|ts|tsx|jsx|go|rs|java|c|h|cpp|rb|php|md|txt|json|ya?ml|toml|lock|html|css|sh|sql)$")

@@ -15,14 +15,29 @@ from toolguard.classify.shell.words import Word, ansi_text
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from toolguard.classify.shell.judge import Judge
     from toolguard.classify.shell.programs import Arguments
     from toolguard.classify.shell.reader import Invocation
 
-DECODERS = ("base64", "base32", "xxd", "openssl", "gunzip", "zcat", "uudecode", "rev", "tr", "gzip", "bzip2", "xz", "zstd", "gpg", "od")
+DECODERS = (
+    "base64",
+    "base32",
+    "xxd",
+    "openssl",
+    "gunzip",
+    "zcat",
+    "uudecode",
+    "rev",
+    "tr",
+    "gzip",
+    "bzip2",
+    "xz",
+    "zstd",
+    "gpg",
+    "od",
+)
 
 
-def output_of(judge: Judge, name: str, spec: dict[str, Any], arguments: Arguments, invocation: Invocation) -> Feed:
+def output_of(name: str, spec: dict[str, Any], arguments: Arguments, invocation: Invocation) -> Feed:
     """What it puts out: the text where it is known, and where it comes from."""
     words, feed = invocation.words[1:], invocation.feed
     if name == "echo":
@@ -38,7 +53,7 @@ def output_of(judge: Judge, name: str, spec: dict[str, Any], arguments: Argument
     if name in ("env", "printenv", "set", "export") and not arguments.operands:
         return Feed(None, "environment", sensitive=True)
     secret = any(_is_secret(word, invocation) for word in arguments.operands)
-    if secret and spec.get("operands") in ("read", "sed", "awk", "dd"):
+    if secret and spec.get("operands") in ("read", "sed", "awk", "dd", "tar"):
         return Feed(None, "sensitive", sensitive=True)
     before = feed or Feed(None, "")
     if name == "cat" and arguments.operands in ([], [Word("-")]):
@@ -57,7 +72,7 @@ def _is_secret(word: Word, invocation: Invocation) -> bool:
 
 
 def _has_files(name: str, arguments: Arguments) -> bool:
-    return bool(arguments.operands) and name not in ("tr",)
+    return bool(arguments.operands) and name != "tr"
 
 
 def _echo(words: list[Word]) -> Feed:
@@ -84,7 +99,9 @@ def _printf(words: list[Word]) -> Feed:
     if any(hole[-1] not in "sbdiuxXc" for hole in holes):
         return Feed(None)
     while True:
-        made += re.sub(r"%[-+ #0]*\d*(?:\.\d+)?([a-zA-Z])|%%", lambda each: "%" if each[1] is None else _next(given, each[1]), form)
+        made += re.sub(
+            r"%[-+ #0]*\d*(?:\.\d+)?([a-zA-Z])|%%", lambda each: "%" if each[1] is None else _next(given, each[1]), form
+        )
         if not given or not holes:
             return Feed(made)
 

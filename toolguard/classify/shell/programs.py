@@ -59,7 +59,11 @@ def programs() -> dict[str, dict[str, Any]]:
 
 def _resolved(name: str, found: dict[str, dict[str, Any]]) -> dict[str, Any]:
     spec = found[name] or {}
-    return {**_resolved(spec["like"], found), **{key: value for key, value in spec.items() if key != "like"}} if "like" in spec else spec
+    return (
+        {**_resolved(spec["like"], found), **{key: value for key, value in spec.items() if key != "like"}}
+        if "like" in spec
+        else spec
+    )
 
 
 def spec_of(program: str) -> dict[str, Any] | None:
@@ -91,7 +95,7 @@ def told_apart(words: list[Word], spec: dict[str, Any], *, stop_at_operand: int 
             arguments.operands += words[place:]
             break
         if text.startswith("--") and len(text) > 2:  # noqa: PLR2004
-            place = _long(word, words, place, arguments, values, known_long)
+            place = _long(words, place, arguments, values, known_long)
         elif text in values and text.startswith(("-", "+")):
             place = _valued(text, words, place, arguments, str(values[text]))
         elif text.startswith("-") and len(text) > 1 and not text[1:].isdigit():
@@ -112,10 +116,19 @@ def _valued(name: str, words: list[Word], place: int, arguments: Arguments, role
 
 
 # Subcommands in which a letter is a flag that takes a value elsewhere.
-_FLAGS_OF = {"rm": ("-f", "-v", "-l"), "rmi": ("-f",), "prune": ("-f",), "down": ("-v",), "kill": (), "reset": ("-f",), "clean": ("-n", "-x", "-e")}
+_FLAGS_OF = {
+    "rm": ("-f", "-v", "-l"),
+    "rmi": ("-f",),
+    "prune": ("-f",),
+    "down": ("-v",),
+    "kill": (),
+    "reset": ("-f",),
+    "clean": ("-n", "-x", "-e"),
+}
 
 
-def _long(word: Word, words: list[Word], place: int, arguments: Arguments, values: dict[str, Any], known: set[str]) -> int:
+def _long(words: list[Word], place: int, arguments: Arguments, values: dict[str, Any], known: set[str]) -> int:
+    word = words[place - 1]
     name, equals, value = word.text.partition("=")
     if name not in known:
         meant = [each for each in known if each.startswith(name)]
@@ -154,5 +167,7 @@ def _short(word: Word, words: list[Word], place: int, arguments: Arguments, valu
 def _named_in_rules(spec: dict[str, Any]) -> set[str]:
     rules = spec.get("rules") or ()
     found = {name for rule in rules for key in ("any", "all", "unless") for name in rule.get(key) or ()}
-    found |= {name for key in ("recursive", "deletes", "unless", "target") if isinstance(spec.get(key), list) for name in spec[key]}
+    found |= {
+        name for key in ("recursive", "deletes", "unless", "target") if isinstance(spec.get(key), list) for name in spec[key]
+    }
     return {name for name in found if name.startswith("--")}

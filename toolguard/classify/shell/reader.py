@@ -15,7 +15,7 @@ from toolguard.classify.shell.tree import Opaque, tree
 from toolguard.classify.shell.words import UNKNOWN, Piece, Word, ansi_text, unescaped, unescaped_in_quotes, words_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from tree_sitter import Node
 
@@ -25,7 +25,14 @@ MAX_NESTED = 10  # texts inside texts: bash -c, eval, functions
 MAX_TURNS = 12  # of a loop over words that are known
 
 _TEMPORARY_NAMES = re.compile(r"TMP|TEMP|SCRATCH", re.IGNORECASE)
-_GIVEN_BY_THE_ENVIRONMENT = {"SHELL": "bash", "BASH": "bash", "PYTHON": "python3", "EDITOR": "vi", "PAGER": "less", "PERL": "perl"}
+_GIVEN_BY_THE_ENVIRONMENT = {
+    "SHELL": "bash",
+    "BASH": "bash",
+    "PYTHON": "python3",
+    "EDITOR": "vi",
+    "PAGER": "less",
+    "PERL": "perl",
+}
 _SUBSCRIPT_THAT_RUNS = re.compile(r"\[[^\]]*(\$\(|`)")
 
 
@@ -98,14 +105,17 @@ class Reader:
         """Walk over a text in a scope; returns what it puts out, as far as that is known."""
         self.nested += 1
         try:
-            if self.nested > MAX_NESTED:
-                raise Opaque("too_deep")
-            return self.run(tree(text), scope, feed, via)
+            return self.run(tree(text), scope, feed, via) if self.nested <= MAX_NESTED else self.too_deep()
         except Opaque as why:
             self.trouble.add(str(why))
             return Feed()
         finally:
             self.nested -= 1
+
+    def too_deep(self) -> Feed:
+        """Texts inside texts, without an end."""
+        self.trouble.add("too_deep")
+        return Feed()
 
     # -- statements ------------------------------------------------------------------------------------------------------
 
@@ -126,7 +136,9 @@ class Reader:
             if child.type in ("comment", "heredoc_redirect", "file_redirect", "herestring_redirect"):
                 continue
             made = self.run(child, scope, feed, via)
-            out = made if out is None else Feed(_together(out, made), out.origin or made.origin, out.sensitive or made.sensitive)
+            out = (
+                made if out is None else Feed(_together(out, made), out.origin or made.origin, out.sensitive or made.sensitive)
+            )
         return out or Feed("")
 
     def pipeline(self, node: Node, scope: Scope, feed: Feed | None, via: str) -> Feed:
@@ -141,15 +153,15 @@ class Reader:
         body = node.child_by_field_name("body")
         redirects, fed, pipe = self.redirects(node, scope, via)
         if body is None:
-            out = self.command_of([], scope, fed or feed, redirects, {}, via)
+            out = self.command_of([], scope, fed or feed, redirects=redirects, via=via)
         else:
-            out = self.with_redirects(body, scope, feed, via, redirects, fed)
+            out = self.with_redirects(body, scope, feed, via, redirects=redirects, fed=fed)
         for each in pipe:
             out = self.run(each, scope.inside(), out, via)
         return Feed() if any(each.operator.startswith(">") for each in redirects) and not pipe else out
 
     def with_redirects(
-        self, body: Node, scope: Scope, feed: Feed | None, via: str, redirects: list[Redirect], fed: Feed | None
+        self, body: Node, scope: Scope, feed: Feed | None, via: str, *, redirects: list[Redirect], fed: Feed | None
     ) -> Feed:
         """The redirections of a list or a pipeline are those of its last command."""
         if body.type == "command":
@@ -159,7 +171,7 @@ class Reader:
             for child in body.named_children[:-1]:
                 out = self.run(child, scope.inside() if body.type == "pipeline" else scope, now, via)
                 now = out if body.type == "pipeline" else now
-            return self.with_redirects(body.named_children[-1], scope, now, via, redirects, fed)
+            return self.with_redirects(body.named_children[-1], scope, now, via, redirects=redirects, fed=fed)
         out = self.run(body, scope, fed or feed, via)
         self.judge(Invocation([], scope, None, redirects, {}, "group"), self)
         return out
@@ -261,7 +273,7 @@ class Reader:
             elif child.type in ("raw_string", "word", "string") and _SUBSCRIPT_THAT_RUNS.search(_of(child)):
                 self.subscripts = True
                 self.inside(child, scope, via)
-            elif child.type in _HANDLERS and child.type not in ("variable_assignment",):
+            elif child.type in _HANDLERS and child.type != "variable_assignment":
                 self.run(child, scope, None, via)
             else:
                 self.inside(child, scope, via)
@@ -283,7 +295,9 @@ class Reader:
                 name = child.child_by_field_name("name")
                 value = scope.variables.get(_of(name)) if name is not None else None
                 if name is not None and not _of(node).startswith(("local", "readonly")):
-                    self.command_of([], scope, None, [], {_of(name): value[0] if value else Word("", known=False)}, via)
+                    self.command_of(
+                        [], scope, None, assigned={_of(name): value[0] if value else Word("", known=False)}, via=via
+                    )
             else:
                 self.inside(child, scope, via)
                 if _SUBSCRIPT_THAT_RUNS.search(_of(child)):
@@ -310,13 +324,20 @@ class Reader:
             elif child.is_named and child.type not in ("file_redirect", "heredoc_redirect", "herestring_redirect", "comment"):
                 words += self.words(child, scope, via)
         redirects, fed, pipe = self.redirects(node, scope, via)
-        out = self.command_of(words, scope, fed or feed, [*(outer or []), *redirects], assigned, via)
+        out = self.command_of(words, scope, fed or feed, redirects=[*(outer or []), *redirects], assigned=assigned, via=via)
         for each in pipe:
             out = self.run(each, scope.inside(), out, via)
         return out
 
     def command_of(
-        self, words: list[Word], scope: Scope, feed: Feed | None, redirects: list[Redirect], assigned: dict[str, Word], via: str
+        self,
+        words: list[Word],
+        scope: Scope,
+        feed: Feed | None,
+        *,
+        via: str,
+        redirects: list[Redirect] | None = None,
+        assigned: dict[str, Word] | None = None,
     ) -> Feed:
         """Start a program, a function or an alias."""
         self.commands += 1
@@ -335,7 +356,7 @@ class Reader:
             self.nested -= 1
             scope.arguments, scope.functions[name] = before, body
             return out
-        return self.judge(Invocation(words, scope, feed, redirects, assigned, via), self)
+        return self.judge(Invocation(words, scope, feed, redirects or [], assigned or {}, via), self)
 
     # -- words -----------------------------------------------------------------------------------------------------------
 
@@ -343,7 +364,11 @@ class Reader:
         """The words that a node becomes."""
         if node.type in ("simple_expansion", "expansion") and (many := self.list_of(node, scope)) is not None:
             return list(many)
-        if node.type == "string" and node.named_child_count == 1 and (many := self.list_of(node.named_children[0], scope)) is not None:
+        if (
+            node.type == "string"
+            and node.named_child_count == 1
+            and (many := self.list_of(node.named_children[0], scope)) is not None
+        ):
             return list(many)
         separators = scope.variables.get("IFS")
         given = (separators[0].sure if separators else None) if separators is not None else " \t\n"
@@ -363,38 +388,40 @@ class Reader:
     def pieces(self, node: Node, scope: Scope, via: str, *, quoted: bool = False) -> list[Piece]:
         """The pieces of a word."""
         kind, text = node.type, _of(node)
-        if kind in ("word", "number", "variable_name", "special_variable_name", "extglob_pattern", "regex"):
-            if node.named_child_count and kind not in ("number",):
-                return [piece for child in node.named_children for piece in self.pieces(child, scope, via, quoted=quoted)]
-            return [Piece(unescaped(text), quoted=quoted or "\\" in text)]
+        if kind in _LITERALS:
+            return [_LITERALS[kind](text)]
         if kind in ("string", "translated_string"):
             return self.of_string(node, scope, via)
-        if kind == "raw_string":
-            return [Piece(text[1:-1], quoted=True)]
-        if kind == "ansi_c_string":
-            return [Piece(ansi_text(text[2:-1]), quoted=True)]
-        if kind == "string_content":
-            return [Piece(unescaped_in_quotes(text), quoted=True)]
-        if kind == "concatenation":
-            return [piece for child in node.children for piece in self.pieces(child, scope, via, quoted=quoted)]
-        if kind == "simple_expansion":
-            return [self.variable(text[1:], scope, quoted=quoted)]
-        if kind == "expansion":
-            return [self.expansion(node, scope, via, quoted=quoted)]
-        if kind == "command_substitution":
-            return [self.substitution(node, scope, quoted=quoted)]
-        if kind == "process_substitution":
-            out = self.each(node, scope.inside(), None, "procsub")
-            return [Piece("/dev/fd/63", quoted=True, known=False, origin=out.origin or "procsub")] if text.startswith("<") else [Piece("/dev/null", quoted=True)]
-        if kind in ("arithmetic_expansion", "arithmetic"):
-            self.arithmetic(node, scope, via)
-            return [Piece("1", quoted=quoted, expanded=True)] if re.fullmatch(r"[\s$()\d+*/%<>=&|^!~?:,.-]*", text) else [UNKNOWN]
-        if kind == "brace_expression":
-            return [Piece(text)]
+        if kind == "concatenation" or (kind in _BARE and node.named_child_count):
+            children = node.children if kind == "concatenation" else node.named_children
+            return [piece for child in children for piece in self.pieces(child, scope, via, quoted=quoted)]
+        if kind in _BARE:
+            return [Piece(unescaped(text), quoted=quoted or "\\" in text)]
+        if kind in ("simple_expansion", "expansion", "command_substitution", "process_substitution"):
+            return [self.expanded(node, scope, via, quoted=quoted)]
         if not node.is_named:
             return [Piece(text, quoted=quoted)] if text not in ('"', "'") else []
-        self.inside(node, scope, via)
+        if kind in ("arithmetic_expansion", "arithmetic"):
+            self.arithmetic(node, scope, via)
+            if re.fullmatch(r"[\s$()\d+*/%<>=&|^!~?:,.-]*", text):
+                return [Piece("1", quoted=quoted, expanded=True)]
+        else:
+            self.inside(node, scope, via)
         return [UNKNOWN]
+
+    def expanded(self, node: Node, scope: Scope, via: str, *, quoted: bool) -> Piece:
+        """What an expansion puts into a word."""
+        text = _of(node)
+        if node.type == "simple_expansion":
+            return self.variable(text[1:], scope, quoted=quoted)
+        if node.type == "expansion":
+            return self.expansion(node, scope, via, quoted=quoted)
+        if node.type == "command_substitution":
+            return self.substitution(node, scope, quoted=quoted)
+        out = self.each(node, scope.inside(), None, "procsub")
+        if text.startswith(">"):
+            return Piece("/dev/null", quoted=True)
+        return Piece("/dev/fd/63", quoted=True, known=False, origin=out.origin or "procsub")
 
     def of_string(self, node: Node, scope: Scope, via: str) -> list[Piece]:
         """The inside of double quotes: what lies between its nodes is text, too."""
@@ -456,7 +483,7 @@ class Reader:
             return value
         default = re.match(r":?([-=+])", how)
         if default is not None:
-            others = [child for child in node.named_children[1:]]
+            others = node.named_children[1:]
             given = [piece for child in others for piece in self.pieces(child, scope, via)]
             if default[1] != "+" and value.known and value.text:
                 return value
@@ -481,6 +508,15 @@ class Reader:
 
 def _piece(word: Word, *, quoted: bool) -> Piece:
     return Piece(word.text, quoted=quoted, expanded=True, known=word.known, origin=word.origin, glob=word.glob)
+
+
+_BARE = ("word", "number", "variable_name", "special_variable_name", "extglob_pattern", "regex")
+_LITERALS: dict[str, Callable[[str], Piece]] = {
+    "raw_string": lambda text: Piece(text[1:-1], quoted=True),
+    "ansi_c_string": lambda text: Piece(ansi_text(text[2:-1]), quoted=True),
+    "string_content": lambda text: Piece(unescaped_in_quotes(text), quoted=True),
+    "brace_expression": Piece,
+}
 
 
 def _together(one: Feed, other: Feed) -> str | None:
@@ -511,6 +547,7 @@ _HANDLERS: dict[str, Callable[[Reader, Node, Scope, Feed | None, str], Feed]] = 
     "unset_command": Reader.declaration,
     "test_command": _scan,
     **dict.fromkeys(
-        ("word", "string", "raw_string", "concatenation", "binary_expression", "unary_expression", "extglob_pattern", "number"), _scan
+        ("word", "string", "raw_string", "concatenation", "binary_expression", "unary_expression", "extglob_pattern", "number"),
+        _scan,
     ),
 }

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import itertools
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from toolguard.classify.shell import code, roles
-from toolguard.classify.shell.programs import Arguments, told_apart
+from toolguard.classify import places
+from toolguard.classify.shell import code, options, paths
+from toolguard.classify.shell.operands import awk_script, sed_script
+from toolguard.classify.shell.programs import Arguments, spec_of, told_apart
 from toolguard.classify.shell.reader import Feed, Invocation
 from toolguard.classify.shell.words import Word
 
@@ -45,7 +48,7 @@ def _wrapper(judge: Judge, name: str, spec: dict[str, Any], invocation: Invocati
     arguments, rest = told_apart(invocation.words[1:], spec, stop_at_operand=spec.get("skip", 0))
     if arguments.has(*(spec.get("names_only") or ())):
         return Feed(None)
-    roles.options(judge, spec, arguments, invocation, reader)
+    options.options(judge, spec, arguments, invocation, reader)
     scope = invocation.scope
     if spec.get("root"):
         judge.effects.privileged = True
@@ -59,10 +62,10 @@ def _wrapper(judge: Judge, name: str, spec: dict[str, Any], invocation: Invocati
     if not rest:
         scope.variables.update({key: [value] for key, value in assigned.items()})
         return Feed(None)
-    return reader.command_of(rest, scope, invocation.feed, [], assigned, name)
+    return reader.command_of(rest, scope, invocation.feed, assigned=assigned, via=name)
 
 
-def _env(judge: Judge, name: str, spec: dict[str, Any], invocation: Invocation, reader: Reader) -> Feed | None:
+def _env(judge: Judge, name: str, _spec: dict[str, Any], invocation: Invocation, reader: Reader) -> Feed | None:
     values = {"-u": "", "--unset": "", "-C": "chdir", "--chdir": "", "-S": "split", "--split-string": "split", "-P": ""}
     arguments, rest = told_apart(invocation.words[1:], {"values": values}, stop_at_operand=0)
     assigned: dict[str, Word] = {}
@@ -71,20 +74,24 @@ def _env(judge: Judge, name: str, spec: dict[str, Any], invocation: Invocation, 
             if value.sure is None:
                 judge.effects.code.add("dynamic")
                 return Feed()
-            return reader.text(" ".join([value.sure, *(word.text for word in rest)]), invocation.scope.inside(), invocation.feed, "env")
+            return reader.text(
+                " ".join([value.sure, *(word.text for word in rest)]), invocation.scope.inside(), invocation.feed, "env"
+            )
     while rest and re.match(r"[A-Za-z_]\w*=", rest[0].text):
-        key, _, value = rest.pop(0).text.partition("=")
-        assigned[key] = Word(value)
+        key, _, given = rest.pop(0).text.partition("=")
+        assigned[key] = Word(given)
     if rest:
-        return reader.command_of(rest, invocation.scope, invocation.feed, [], assigned, name)
-    del spec
+        return reader.command_of(rest, invocation.scope, invocation.feed, assigned=assigned, via=name)
     return Feed(None, "environment", sensitive=True)
 
 
-def _watch(judge: Judge, name: str, spec: dict[str, Any], invocation: Invocation, reader: Reader) -> Feed | None:
+def _watch(_judge: Judge, name: str, spec: dict[str, Any], invocation: Invocation, reader: Reader) -> Feed | None:
     _, rest = told_apart(invocation.words[1:], spec, stop_at_operand=0)
-    del judge
-    return reader.text(" ".join(word.text for word in rest), invocation.scope.inside(), None, name) if all(word.known for word in rest) else Feed()
+    return (
+        reader.text(" ".join(word.text for word in rest), invocation.scope.inside(), None, name)
+        if all(word.known for word in rest)
+        else Feed()
+    )
 
 
 def _ssh(judge: Judge, name: str, spec: dict[str, Any], invocation: Invocation, reader: Reader) -> Feed | None:
@@ -93,7 +100,9 @@ def _ssh(judge: Judge, name: str, spec: dict[str, Any], invocation: Invocation, 
     for host in arguments.operands:
         judge.effects.hosts.setdefault(host.text.rpartition("@")[2])
     for value in arguments.values("-o"):
-        if re.match(r"(ProxyCommand|LocalCommand|PermitLocalCommand|KnownHostsCommand|ProxyUseFdpass)", value.text, re.IGNORECASE):
+        if re.match(
+            r"(ProxyCommand|LocalCommand|PermitLocalCommand|KnownHostsCommand|ProxyUseFdpass)", value.text, re.IGNORECASE
+        ):
             judge.effects.code.add("hook")
     if arguments.has("-R"):
         judge.effects.exfiltration = True
@@ -112,7 +121,7 @@ def _ssh(judge: Judge, name: str, spec: dict[str, Any], invocation: Invocation, 
     return Feed(None, "network")
 
 
-def _xargs(judge: Judge, name: str, spec: dict[str, Any], invocation: Invocation, reader: Reader) -> Feed | None:
+def _xargs(_judge: Judge, name: str, spec: dict[str, Any], invocation: Invocation, reader: Reader) -> Feed | None:
     arguments, rest = told_apart(invocation.words[1:], spec, stop_at_operand=0)
     if name == "parallel":
         place = next((i for i, word in enumerate(rest) if word.text in (":::", "::::", ":::+")), len(rest))
@@ -130,14 +139,13 @@ def _xargs(judge: Judge, name: str, spec: dict[str, Any], invocation: Invocation
     has_place = any(replaces in word.text for word in rest) and (arguments.has("-I", "-i", "--replace") or name == "parallel")
     if has_place:
         outs = [
-            reader.command_of([_filled(word, replaces, item) for word in rest], invocation.scope.inside(), None, [], {}, name)
+            reader.command_of([_filled(word, replaces, item) for word in rest], invocation.scope.inside(), None, via=name)
             for item in (given or unknown)[:20]
         ]
         return outs[-1]
     if name == "parallel" and len(rest) == 1 and rest[0].sure and " " in rest[0].sure:
         return reader.text(rest[0].sure, invocation.scope.inside(), None, name)
-    del judge
-    return reader.command_of([*rest, *(given or unknown)], invocation.scope.inside(), None, [], {}, name)
+    return reader.command_of([*rest, *(given or unknown)], invocation.scope.inside(), None, via=name)
 
 
 def _filled(word: Word, mark: str, item: Word) -> Word:
@@ -149,46 +157,56 @@ def _filled(word: Word, mark: str, item: Word) -> Word:
     return Word(before + item.text + after, word.known, word.glob or item.glob, item.origin or word.origin)
 
 
-def _find(judge: Judge, name: str, spec: dict[str, Any], invocation: Invocation, reader: Reader) -> Feed | None:
+def _find(judge: Judge, name: str, _spec: dict[str, Any], invocation: Invocation, reader: Reader) -> Feed | None:
     words = invocation.words[1:]
     roots: list[Word] = []
     place = 0
-    while place < len(words) and (not words[place].text.startswith(("-", "(", "!", ")")) or words[place].text in ("-H", "-L", "-P")):
+    while place < len(words) and (
+        not words[place].text.startswith(("-", "(", "!", ")")) or words[place].text in ("-H", "-L", "-P")
+    ):
         if not words[place].text.startswith("-"):
             roots.append(words[place])
         place += 1
     roots = roots or [Word(".")]
-    names = [words[i + 1] for i, word in enumerate(words[:-1]) if word.text in ("-name", "-iname", "-path", "-wholename", "-ipath")]
+    names = [
+        words[i + 1] for i, word in enumerate(words[:-1]) if word.text in ("-name", "-iname", "-path", "-wholename", "-ipath")
+    ]
     negated = any(word.text in ("!", "-not", "-prune", "-o", "-or") for word in words)
-    found = [_found(root, names, negated=negated, scope_cwd=invocation.scope.cwd) for root in roots]
+    found = [_found(root, names, negated=negated) for root in roots]
     for at in range(place, len(words)):
         test = words[at].text
         if test == "-delete":
             for each in found:
-                roles.deletes(judge, each, invocation, recursive=not names or negated)
+                paths.deletes(judge, each, invocation, recursive=not names or negated)
         elif test in ("-exec", "-execdir", "-ok", "-okdir"):
-            end = next((i for i in range(at + 1, len(words)) if words[i].text in (";", "+") or words[i].text == "\\;"), len(words))
+            end = next(
+                (i for i in range(at + 1, len(words)) if words[i].text in (";", "+") or words[i].text == "\\;"), len(words)
+            )
             argv = words[at + 1 : end]
             for each in found:
                 inner = [_filled(word, "{}", each) for word in argv]
-                reader.command_of(inner, invocation.scope.inside(), invocation.feed, [], {}, name)
+                reader.command_of(inner, invocation.scope.inside(), invocation.feed, via=name)
         elif test in ("-fprint", "-fprint0", "-fls", "-fprintf") and at + 1 < len(words):
-            roles.writes(judge, words[at + 1], invocation)
-    del spec
-    secret = any(roles.places.secret_kind(word.text) for word in names)
-    return Feed(None, "found" if not (names and not negated and all(roles.places.is_generated(_plain(each.text)) for each in names)) else "temporary", sensitive=secret)
+            paths.writes(judge, words[at + 1], invocation)
+    secret = any(places.secret_kind(word.text) for word in names)
+    return Feed(
+        None,
+        "found"
+        if not (names and not negated and all(places.is_generated(_plain(each.text)) for each in names))
+        else "temporary",
+        sensitive=secret,
+    )
 
 
 def _plain(pattern: str) -> str:
     return pattern.replace("*", "x").replace("?", "x")
 
 
-def _found(root: Word, names: list[Word], *, negated: bool, scope_cwd: str | None) -> Word:
+def _found(root: Word, names: list[Word], *, negated: bool) -> Word:
     """What find finds, as a path: below the root, with the name that is asked for, where only such are found."""
-    del scope_cwd
     base = root.text.rstrip("/") or root.text
     if len(names) >= 1 and not negated:
-        shown = next((each.text for each in names if not roles.places.is_generated(_plain(each.text))), names[0].text)
+        shown = next((each.text for each in names if not places.is_generated(_plain(each.text))), names[0].text)
         inner = f"{base}/{_plain(shown).lstrip('/')}" if base != "/" else f"/{_plain(shown)}"
         return Word(inner, root.known, root.glob, root.origin)
     return Word(base, root.known, glob=False, origin=root.origin)
@@ -197,7 +215,7 @@ def _found(root: Word, names: list[Word], *, negated: bool, scope_cwd: str | Non
 # -- shells and code -----------------------------------------------------------------------------------------------------------
 
 
-def _shell(judge: Judge, name: str, spec: dict[str, Any], invocation: Invocation, reader: Reader) -> Feed | None:
+def _shell(judge: Judge, name: str, _spec: dict[str, Any], invocation: Invocation, reader: Reader) -> Feed | None:
     words = invocation.words[1:]
     inner = invocation.scope.inside()
     place = 0
@@ -220,16 +238,16 @@ def _shell(judge: Judge, name: str, spec: dict[str, Any], invocation: Invocation
         if not rest:
             return Feed(None)
         inner.arguments = rest[2:]
-        return _given_code(judge, rest[0], inner, invocation, reader, name)
+        return _given_code(judge, rest[0], replace(invocation, scope=inner), reader, name)
     if rest and not reads_input and rest[0].text not in ("/dev/stdin", "/proc/self/fd/0"):
         return _script(judge, rest[0], invocation)
     inner.arguments = rest
     return _piped(judge, inner, invocation, reader, name)
 
 
-def _given_code(judge: Judge, word: Word, scope: Any, invocation: Invocation, reader: Reader, via: str) -> Feed:
+def _given_code(judge: Judge, word: Word, invocation: Invocation, reader: Reader, via: str) -> Feed:
     if word.known:
-        return reader.text(word.text, scope, invocation.feed, via)
+        return reader.text(word.text, invocation.scope, invocation.feed, via)
     judge.effects.code.add("downloaded" if word.origin == "network" else "dynamic")
     return Feed()
 
@@ -287,7 +305,7 @@ def _source(judge: Judge, name: str, _spec: dict[str, Any], invocation: Invocati
 def _trap(judge: Judge, name: str, _spec: dict[str, Any], invocation: Invocation, reader: Reader) -> Feed | None:
     words = [word for word in invocation.words[1:] if word.text not in ("-p", "-l", "--")]
     if len(words) > 1 and words[0].text not in ("", "-"):
-        _given_code(judge, words[0], invocation.scope.inside(), Invocation([], invocation.scope), reader, name)
+        _given_code(judge, words[0], Invocation([], invocation.scope.inside()), reader, name)
     return Feed()
 
 
@@ -299,18 +317,18 @@ def _alias(_judge: Judge, _name: str, _spec: dict[str, Any], invocation: Invocat
     return Feed("")
 
 
-def _interpreter(judge: Judge, name: str, spec: dict[str, Any], invocation: Invocation, reader: Reader) -> Feed | None:
+def _interpreter(judge: Judge, _name: str, spec: dict[str, Any], invocation: Invocation, reader: Reader) -> Feed | None:
     words = invocation.words[1:]
     values = spec.get("values") or {}
     arguments, rest = told_apart(words, spec, stop_at_operand=0)
-    roles.options(judge, spec, arguments, invocation, reader)
+    options.options(judge, spec, arguments, invocation, reader)
     language = spec["interpreter"]
     inline = [value for option, role in values.items() if role == "inline" for value in arguments.values(option)]
     for value in inline:
         inline_code(judge, language, value)
     module = next(arguments.values("-m"), None) if language == "python" else None
     if module is not None:
-        return _module(judge, module, [word for word in rest], invocation, reader)
+        return _module(judge, module, rest, invocation, reader)
     if inline or arguments.has("-V", "--version", "-v", "-h", "--help"):
         return Feed(None)
     if rest and rest[0].text not in ("-", "/dev/stdin"):
@@ -320,7 +338,6 @@ def _interpreter(judge: Judge, name: str, spec: dict[str, Any], invocation: Invo
             inline_code(judge, language, Word(invocation.feed.text))
         else:
             judge.effects.code.add("downloaded" if invocation.feed.origin == "network" else "piped")
-    del name
     return Feed(None)
 
 
@@ -328,7 +345,7 @@ def _module(judge: Judge, module: Word, rest: list[Word], invocation: Invocation
     """`python -m pip install ...` is pip."""
     known = {"pip": "pip", "twine": "twine", "poetry": "poetry", "uv": "uv", "alembic": "alembic"}
     if module.text in known:
-        return reader.command_of([Word(known[module.text]), *rest], invocation.scope, invocation.feed, [], {}, "module")
+        return reader.command_of([Word(known[module.text]), *rest], invocation.scope, invocation.feed, via="module")
     if module.text == "http.server":
         judge.effects.network = True
     return Feed(None)
@@ -369,51 +386,50 @@ def _container(judge: Judge, name: str, spec: dict[str, Any], invocation: Invoca
         if operands[: len(parts)] != parts:
             continue
         _, rest = told_apart(invocation.words[1:], {"values": spec.get("values")}, stop_at_operand=len(parts) + skip)
-        judge.does(name, spec, arguments, invocation)
-        roles.options(judge, spec, arguments, invocation, reader)
+        judge.does(spec, arguments)
+        options.options(judge, spec, arguments, invocation, reader)
         inner = invocation.scope.inside()
         inner.remote, inner.cwd = "container", "/"
         while rest and rest[0].text == "--":
             rest = rest[1:]
         if rest:
-            reader.command_of(rest, inner, invocation.feed, [], {}, name)
+            reader.command_of(rest, inner, invocation.feed, via=name)
         return Feed(None)
     return None
 
 
-def _npx(judge: Judge, name: str, spec: dict[str, Any], invocation: Invocation, reader: Reader) -> Feed | None:
+def _npx(judge: Judge, _name: str, spec: dict[str, Any], invocation: Invocation, reader: Reader) -> Feed | None:
     arguments, rest = told_apart(invocation.words[1:], spec, stop_at_operand=0)
-    roles.options(judge, spec, arguments, invocation, reader)
+    options.options(judge, spec, arguments, invocation, reader)
     if not rest:
         return Feed(None)
     program = re.sub(r"(?<=.)@[\w.^~-]+$", "", rest[0].text)
-    if re.match(r"https?://|git\+|github:|file:", program):
+    if re.match(r"https?://|git\+|github:|file:", program) or (
+        arguments.has("-y", "--yes")
+        and _spec_is_missing(program)
+        and program not in _KNOWN_PACKAGES
+        and not program.startswith("@")
+    ):
         judge.effects.code.add("package")
-    elif arguments.has("-y", "--yes") and _spec_is_missing(program) and program not in _KNOWN_PACKAGES and not program.startswith("@"):
-        judge.effects.code.add("package")
-    del name
-    return reader.command_of([Word(program, rest[0].known), *rest[1:]], invocation.scope, invocation.feed, [], {}, "npx")
+    return reader.command_of([Word(program, rest[0].known), *rest[1:]], invocation.scope, invocation.feed, via="npx")
 
 
 def _spec_is_missing(program: str) -> bool:
-    from toolguard.classify.shell.programs import spec_of  # noqa: PLC0415
-
     return spec_of(program) is None
 
 
 _KNOWN_PACKAGES = frozenset(
-    (
-        "jest vitest mocha eslint prettier tsc typescript tsx ts-node webpack vite rollup esbuild parcel create-react-app create-next-app "
-        "create-vite next nuxt astro playwright cypress nx turbo lerna rimraf serve http-server prisma drizzle-kit tailwindcss postcss "
-        "storybook sb husky lint-staged commitlint degit concurrently nodemon pm2 pnpm yarn npm-check-updates depcheck madge typedoc "
-        "wrangler vercel netlify-cli expo react-native swc biome oxlint knip syncpack changeset semantic-release markdownlint-cli cspell "
-        "stylelint standard xo ava tap c8 nyc zx tsup unbuild esno jscodeshift husky shadcn ruff black mypy pytest pre-commit cowsay "
-        "repomix skills markdownlint-cli2 allure openapi-typescript puppeteer lighthouse ccusage claude-code".split()
-    )
+    "jest vitest mocha eslint prettier tsc typescript tsx ts-node webpack vite rollup esbuild parcel create-react-app "
+    "create-next-app create-vite next nuxt astro playwright cypress nx turbo lerna rimraf serve http-server prisma "
+    "drizzle-kit tailwindcss postcss storybook sb husky lint-staged commitlint degit concurrently nodemon pm2 pnpm yarn "
+    "npm-check-updates depcheck madge typedoc wrangler vercel netlify-cli expo react-native swc biome oxlint knip syncpack "
+    "changeset semantic-release markdownlint-cli cspell stylelint standard xo ava tap c8 nyc zx tsup unbuild esno "
+    "jscodeshift husky shadcn ruff black mypy pytest pre-commit cowsay"
+    "repomix skills markdownlint-cli2 allure openapi-typescript puppeteer lighthouse ccusage claude-code".split()
 )
 
 
-def _subcommand(judge: Judge, name: str, spec: dict[str, Any], invocation: Invocation, reader: Reader) -> Feed | None:
+def _subcommand(_judge: Judge, name: str, spec: dict[str, Any], invocation: Invocation, reader: Reader) -> Feed | None:
     """`uv run pytest`, `poetry run ...`: a command behind a subcommand."""
     arguments, _ = told_apart(invocation.words[1:], {"values": spec.get("values")})
     operands = [word.text for word in arguments.operands]
@@ -426,7 +442,7 @@ def _subcommand(judge: Judge, name: str, spec: dict[str, Any], invocation: Invoc
             takes = rest[0].text in (spec.get("values") or {})
             rest = rest[2 if takes else 1 :]
         if rest:
-            return reader.command_of(rest, invocation.scope, invocation.feed, [], {}, name)
+            return reader.command_of(rest, invocation.scope, invocation.feed, via=name)
     return None
 
 
@@ -463,71 +479,133 @@ def _sends_input(judge: Judge, _name: str, _spec: dict[str, Any], invocation: In
     return None
 
 
-def _tmux(judge: Judge, name: str, _spec: dict[str, Any], invocation: Invocation, reader: Reader) -> Feed | None:
+def _tmux(_judge: Judge, name: str, _spec: dict[str, Any], invocation: Invocation, reader: Reader) -> Feed | None:
     words = invocation.words[1:]
     for place, word in enumerate(words):
-        if word.text in ("send-keys", "send", "run-shell", "run", "new-session", "new", "new-window", "split-window", "neww", "splitw"):
+        if word.text in (
+            "send-keys",
+            "send",
+            "run-shell",
+            "run",
+            "new-session",
+            "new",
+            "new-window",
+            "split-window",
+            "neww",
+            "splitw",
+        ):
             rest = [each for each in words[place + 1 :] if each.text not in ("Enter", "C-m", "-d", "-h", "-v")]
             text = " ".join(each.text for each in rest if not each.text.startswith("-"))
             texts = [each.text for each in rest if each.known and " " in each.text]
             for each in texts or [text]:
                 if each and re.search(r"\b(rm|dd|mkfs|curl|wget|bash|sh|chmod|git)\b", each):
                     reader.text(each, invocation.scope.inside(), None, name)
-    del judge
     return None
 
 
-def code_of(judge: Judge, name: str, spec: dict[str, Any], arguments: Arguments, invocation: Invocation, reader: Reader) -> None:
+def code_of(judge: Judge, name: str, arguments: Arguments, invocation: Invocation, reader: Reader) -> None:
     """Code of other kinds among a program's words: SQL, scripts of editors, configuration that runs something."""
-    effects = judge.effects
+    spec = spec_of(name) or {}
     values = spec.get("values") or {}
-    scope = invocation.scope
     for option, value in arguments.options:
         role = values.get(option)
-        if value is None or role is None:
-            continue
-        if role == "git_config":
-            _git_config(judge, value, invocation, reader)
-        elif role == "inline":
-            inline_code(judge, name, value)
-        elif role in ("sql", "cql", "mongo", "sql_text"):
-            _query(judge, role, spec, value)
-        elif role == "sed":
-            roles.sed_script(judge, value, invocation)
-        elif role == "awk":
-            roles.awk_script(judge, value, invocation)
-        elif role == "editor":
-            if re.search(r"(^|[|:\s])!|\bsystem\(|:w\s|py(thon)?3?\s", value.text):
-                effects.code.add("inline")
-        elif role == "tar_action":
-            if value.text.startswith("exec="):
-                reader.text(value.text[5:], scope.inside(), None, name)
-                effects.code.add("hook")
-        elif role in ("make_file", "make_eval"):
-            if value.text in ("-", "/dev/stdin") or role == "make_eval" or value.origin in ("network", "procsub"):
-                effects.code.add("piped")
-        elif role == "key":
-            effects.reads.setdefault(value.text)
+        if value is not None and role in _CODE_VALUES:
+            _CODE_VALUES[role](judge, name, spec, value, invocation, reader)
     if name in ("cd", "pushd", "popd"):
         _change_directory(name, arguments, invocation)
-    if name == "set" and arguments.ended:
-        scope.arguments = arguments.after
-    if spec.get("database") and not arguments.has("-c", "--command", "-e", "--execute", "-Q", "-q", "--query", "-f", "--file"):
-        feed = invocation.feed
-        given = arguments.operands[1:] if spec.get("operands") == "sqlite" else []
-        if given:
-            _query(judge, "sql", spec, given[0])
-        elif feed is not None and feed.text is not None:
-            _query(judge, "sql", spec, Word(feed.text))
-        elif any(each.operator == "<" for each in invocation.redirects) and False:
-            effects.kinds.add("database")
-    if name in ("ed", "ex") and invocation.feed is not None:
-        text = invocation.feed.text
-        effects.code.discard("inline")
-        if text is None or re.search(r"(?m)^\s*(r\s*)?!|^w\s*!", text):
-            effects.code.add("inline")
+    elif name == "set" and arguments.ended:
+        invocation.scope.arguments = arguments.after
     elif name in ("ed", "ex"):
-        effects.code.discard("inline")
+        _line_editor(judge, invocation)
+    elif spec.get("database"):
+        _queries(judge, spec, arguments, invocation)
+
+
+def _of_editor(judge: Judge, _name: str, _spec: dict[str, Any], value: Word, _invocation: Invocation, _reader: Reader) -> None:
+    if re.search(r"(^|[|:\s])!|\bsystem\(|:w\s|py(thon)?3?\s", value.text):
+        judge.effects.code.add("inline")
+
+
+def _of_tar(judge: Judge, name: str, _spec: dict[str, Any], value: Word, invocation: Invocation, reader: Reader) -> None:
+    if value.text.startswith("exec="):
+        reader.text(value.text[5:], invocation.scope.inside(), None, name)
+        judge.effects.code.add("hook")
+
+
+def _of_make(judge: Judge, _name: str, _spec: dict[str, Any], value: Word, _invocation: Invocation, _reader: Reader) -> None:
+    if value.text in ("-", "/dev/stdin") or value.origin in ("network", "procsub"):
+        judge.effects.code.add("piped")
+
+
+def _made_by_make(judge: Judge, *_: Any) -> None:
+    judge.effects.code.add("inline")
+
+
+def _of_git(judge: Judge, _name: str, _spec: dict[str, Any], value: Word, invocation: Invocation, reader: Reader) -> None:
+    _git_config(judge, value, invocation, reader)
+
+
+def _inline(judge: Judge, name: str, _spec: dict[str, Any], value: Word, _invocation: Invocation, _reader: Reader) -> None:
+    inline_code(judge, name, value)
+
+
+def _sql(judge: Judge, _name: str, spec: dict[str, Any], value: Word, _invocation: Invocation, _reader: Reader) -> None:
+    _query(judge, spec, value)
+
+
+def _cql(judge: Judge, _name: str, _spec: dict[str, Any], value: Word, _invocation: Invocation, _reader: Reader) -> None:
+    if re.search(r"\b(drop|truncate|delete|alter|update|insert)\b", value.text, re.IGNORECASE):
+        judge.effects.kinds.add("database")
+
+
+def _mongo(judge: Judge, _name: str, _spec: dict[str, Any], value: Word, _invocation: Invocation, _reader: Reader) -> None:
+    verbs = r"dropDatabase|\.drop\s*\(|deleteMany|deleteOne|remove\s*\(|updateMany|renameCollection|shutdown|fsync|dropUser"
+    if re.search(verbs, value.text):
+        judge.effects.kinds.add("database")
+
+
+def _of_sed(judge: Judge, _name: str, _spec: dict[str, Any], value: Word, invocation: Invocation, _reader: Reader) -> None:
+    sed_script(judge, value, invocation)
+
+
+def _of_awk(judge: Judge, _name: str, _spec: dict[str, Any], value: Word, invocation: Invocation, _reader: Reader) -> None:
+    awk_script(judge, value, invocation)
+
+
+_CODE_VALUES = {
+    "git_config": _of_git,
+    "inline": _inline,
+    "sql": _sql,
+    "sql_text": _sql,
+    "cql": _cql,
+    "mongo": _mongo,
+    "sed": _of_sed,
+    "awk": _of_awk,
+    "editor": _of_editor,
+    "tar_action": _of_tar,
+    "make_file": _of_make,
+    "make_eval": _made_by_make,
+}
+
+
+def _line_editor(judge: Judge, invocation: Invocation) -> None:
+    """`ed` runs what stands behind a `!`."""
+    judge.effects.code.discard("inline")
+    if invocation.feed is not None:
+        text = invocation.feed.text
+        if text is None or re.search(r"(?m)^\s*(r\s*)?!|^w\s*!", text):
+            judge.effects.code.add("inline")
+
+
+def _queries(judge: Judge, spec: dict[str, Any], arguments: Arguments, invocation: Invocation) -> None:
+    """SQL that is an operand, or comes through a pipe."""
+    if arguments.has("-c", "--command", "-e", "--execute", "-Q", "-q", "--query", "-f", "--file"):
+        return
+    given = arguments.operands[1:] if spec.get("operands") == "sqlite" else []
+    if given:
+        _query(judge, spec, given[0])
+    elif invocation.feed is not None and invocation.feed.text is not None:
+        _query(judge, spec, Word(invocation.feed.text))
 
 
 def _git_config(judge: Judge, value: Word, invocation: Invocation, reader: Reader) -> None:
@@ -539,44 +617,36 @@ def _git_config(judge: Judge, value: Word, invocation: Invocation, reader: Reade
             reader.text(text, invocation.scope.inside(), None, "git_config")
 
 
-def _query(judge: Judge, role: str, spec: dict[str, Any], value: Word) -> None:
+def _query(judge: Judge, spec: dict[str, Any], value: Word) -> None:
     """A query for a database: what the SQL facts say of it."""
     effects = judge.effects
-    if not value.known and not value.text.strip():
-        effects.code.add("dynamic")
-        return
     if not value.known:
-        effects.kinds.update(("database",) if re.search(r"\b(drop|delete|truncate|alter|update)\b", value.text, re.IGNORECASE) else ())
-        return
-    if role == "mongo":
-        if re.search(r"dropDatabase|\.drop\s*\(|deleteMany|deleteOne|remove\s*\(|updateMany|renameCollection|shutdown|fsync|dropUser", value.text):
+        if not value.text.strip():
+            effects.code.add("dynamic")
+        elif _REMOVING.search(value.text):
             effects.kinds.add("database")
         return
-    if role == "cql":
-        if re.search(r"\b(drop|truncate|delete|alter|update|insert)\b", value.text, re.IGNORECASE):
-            effects.kinds.add("database")
-        return
-    from toolguard.classify.sql import classify  # noqa: PLC0415 - most commands hold no SQL
+    from toolguard.classify.sql.classifier import classify  # noqa: PLC0415 - most commands hold no SQL
 
-    text = "\n".join(line for line in value.text.split("\n") if not re.match(r"\s*[\\.]\w", line))
     if re.search(r"(?m)^\s*(\\!|\.shell|\.system|\\o\s*\||\\copy)", value.text):
         effects.code.add("inline")
+    text = "\n".join(line for line in value.text.split("\n") if not re.match(r"\s*[\\.]\w", line))
     if not text.strip():
         return
     facts = classify(text, spec.get("database"))
-    if facts.destructive or facts.unbounded_write:
+    if facts.destructive or facts.unbounded_write or (not facts.parsed and _REMOVING.search(text)):
         effects.kinds.add("database")
-    elif not facts.parsed and not facts.read_only:
-        effects.kinds.update(("database",) if facts.destructive is not False and re.search(r"\b(drop|delete|truncate|alter)\b", text, re.IGNORECASE) else ())
     if "exec" in facts.effects:
         effects.code.add("inline")
+
+
+_REMOVING = re.compile(r"\b(drop|delete|truncate|alter|update)\b", re.IGNORECASE)
 
 
 def _change_directory(name: str, arguments: Arguments, invocation: Invocation) -> None:
     scope = invocation.scope
     if name == "popd":
-        scope.cwd = None if scope.cwd is None else scope.cwd
-        return
+        return  # back to where it was, or further: the worse of both is looked at before
     if not arguments.operands:
         scope.cwd = scope.home
         return
@@ -605,4 +675,3 @@ _RUNNERS = {
     "sends_input": _sends_input,
     "runs": _wrapper,
 }
-

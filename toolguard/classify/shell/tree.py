@@ -67,27 +67,36 @@ def check_depth(data: bytes) -> None:
 
 def _audit(root: Node, data: bytes) -> None:
     """Every `$(`, backquote and `<(` of the text has to be the start of a node, or be quoted."""
-    starts, quoted = set(), []
+    starts: set[int] = set()
+    quoted: list[tuple[int, int]] = []
     waiting = [(root, False)]
     while waiting:
         node, in_string = waiting.pop()
-        if node.type in _SUBSTITUTIONS:
-            if (node.text or b"").startswith(b"`") and b"\\`" in (node.text or b""):
-                raise Opaque("nested_backquotes")
-            starts.add(node.start_byte)
-            in_string = False
-        elif node.type == "string":
-            in_string = True
-        elif node.type == "command_name":
-            _check_name(node)
-        elif node.type == "word" and _LINE_END.search(node.text or b""):
-            raise Opaque("line_end_in_word")
-        elif node.type == "comment" or (not in_string and node.type in ("raw_string", "ansi_c_string")):
+        if node.type == "comment" or (not in_string and node.type in ("raw_string", "ansi_c_string")):
             quoted.append((node.start_byte, node.end_byte))
             continue
+        _check(node)
+        if node.type in _SUBSTITUTIONS:
+            starts.add(node.start_byte)
         elif node.type == "heredoc_redirect" and _QUOTED_START.match((node.text or b"").split(b"\n")[0]):
             quoted += [(each.start_byte, each.end_byte) for each in node.children if each.type.startswith("heredoc_")]
+        in_string = node.type == "string" or (in_string and node.type not in _SUBSTITUTIONS)
         waiting.extend((child, in_string) for child in node.children)
+    _check_openers(data, starts, quoted)
+
+
+def _check(node: Node) -> None:
+    """Refuse what the grammar reads otherwise than bash."""
+    text = node.text or b""
+    if node.type == "command_name":
+        _check_name(node)
+    elif node.type == "word" and _LINE_END.search(text):
+        raise Opaque("line_end_in_word")
+    elif node.type in _SUBSTITUTIONS and text.startswith(b"`") and b"\\`" in text:
+        raise Opaque("nested_backquotes")
+
+
+def _check_openers(data: bytes, starts: set[int], quoted: list[tuple[int, int]]) -> None:
     in_backquotes = False
     for opened in _OPENS.finditer(data):
         place, sign = opened.start(), opened.group()
@@ -101,7 +110,9 @@ def _audit(root: Node, data: bytes) -> None:
             raise Opaque("unseen_substitution")
 
 
-_RESERVED = frozenset(b"if then else elif fi for while until do done case esac select function coproc time { } [[ ]] ! in".split())
+_RESERVED = frozenset(
+    b"if then else elif fi for while until do done case esac select function coproc time { } [[ ]] ! in".split()
+)
 _TAKE_COMMANDS = (b"time", b"coproc")
 
 

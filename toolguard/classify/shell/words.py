@@ -60,7 +60,7 @@ def words_of(pieces: Iterable[Piece], home: str | None, separators: str = " \t\n
         if number == 0 and not piece.quoted and not piece.expanded:
             text = _with_home(text, home)
         if piece.expanded and not piece.quoted and piece.known and separators and any(sign in separators for sign in text):
-            fields = [each for each in re.split(f"[{re.escape(separators)}]+", text)]
+            fields = re.split(f"[{re.escape(separators)}]+", text)
             for place, field in enumerate(fields):
                 if place:
                     words += [now] if now else []
