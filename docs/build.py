@@ -213,6 +213,15 @@ def url_page(text: str) -> str:
     return _filled(text, {"facts": _facts("url"), "examples": "\n".join(shown)})
 
 
+def path_page(text: str) -> str:
+    """The page on the facts of a path."""
+    shown = ["| path | known of it |", "|---|---|"]
+    for case in cases("path"):
+        note = f" ({case['note']})" if "note" in case else ""
+        shown.append(f"| {_code(case['path'])} | {_known(case['facts'])}{note} |")
+    return _filled(text, {"facts": _facts("path"), "examples": "\n".join(shown)})
+
+
 def shell_page(text: str) -> str:
     """The page on the facts of a shell command."""
     shown = ["| command | known of it |", "|---|---|"]
@@ -316,6 +325,7 @@ def recipes_page(_: str) -> str:
 
 PAGES: dict[str, Callable[[str], str]] = {
     "policies.md": policies_page,
+    "facts/path.md": path_page,
     "facts/shell.md": shell_page,
     "facts/sql.md": sql_page,
     "facts/url.md": url_page,

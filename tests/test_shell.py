@@ -85,7 +85,7 @@ DISGUISES = [
     'echo "${{x:-$({})}}"',
     "time {}",
     "! {}",
-    "echo a | {}",
+    "echo a | {{ {}; }}",
     "f() {{ {}; }}; f",
     "cat <<EOF\n$({})\nEOF",
     "echo hi > $({})",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypedDict
 
+import toolguard.paths  # noqa: F401 - facts about paths follow links through it
 from toolguard.canonical import kind_name, refuse, snapshot
 from toolguard.model import Identity, ToolCall
 

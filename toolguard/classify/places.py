@@ -40,6 +40,12 @@ _SENSITIVE: tuple[tuple[str, str], ...] = (
         "system",
         r"(^|/)etc/(shadow|gshadow|sudoers|master\.passwd|security/opasswd)|(^|/)etc/sudoers\.d(/|$)|(^|/)var/run/secrets(/|$)",
     ),
+    (
+        "secret",
+        r"(^|/)(terraform\.tfstate(\.backup)?|wp-config\.php|\.claude\.json|local_settings\.py|database\.yml|master\.key)$",
+    ),
+    ("system", r"(^|/)proc/([^/]+)/(environ|maps|mem|cmdline|fd|root|cwd|task)(/|$)"),
+    ("keys", r"(^|/)id_(rsa|dsa|ecdsa|ed25519)$"),
     ("system", r"(^|/)run/secrets(/|$)|(^|/)(proc/kcore|dev/mem|dev/kmem|docker\.sock|containerd\.sock)$"),
     (
         "browser",
@@ -110,7 +116,7 @@ def place_of(path: str, around: Surroundings) -> str:
     if not path.startswith("/"):
         return "unknown"
     path = clean(path)
-    if around.workspace and is_below(path, around.workspace):
+    if around.workspace not in (None, "/") and is_below(path, around.workspace):
         return "workspace"
     if any(is_below(path, each) and path != each for each in TEMPORARY):
         return "tmp"

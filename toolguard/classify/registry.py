@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from toolguard.classify import shell, sql, url
+from toolguard.classify import path, shell, sql, url
 
 if TYPE_CHECKING:
     from toolguard.classify.base import Classifier
 
-CLASSIFIERS: dict[str, Classifier] = {each.name: each for each in (shell.CLASSIFIER, sql.CLASSIFIER, url.CLASSIFIER)}
+CLASSIFIERS: dict[str, Classifier] = {
+    each.name: each for each in (path.CLASSIFIER, shell.CLASSIFIER, sql.CLASSIFIER, url.CLASSIFIER)
+}
