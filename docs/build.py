@@ -222,6 +222,17 @@ def path_page(text: str) -> str:
     return _filled(text, {"facts": _facts("path"), "examples": "\n".join(shown)})
 
 
+def reversibility_page(text: str) -> str:
+    """The page on what can be undone."""
+    shown = ["| tool | given | |", "|---|---|---|"]
+    for case in cases("reversibility"):
+        params = f"`{json.dumps(case['params'])}`" if "params" in case else ""
+        group = f", in the group `{case['group']}`" if "group" in case else ""
+        note = f" ({case['note']})" if "note" in case else ""
+        shown.append(f"| `{case['tool']}`{group} | {params.replace('|', chr(92) + '|')} | {case['grade']}{note} |")
+    return _filled(text, {"examples": "\n".join(shown)})
+
+
 def shell_page(text: str) -> str:
     """The page on the facts of a shell command."""
     shown = ["| command | known of it |", "|---|---|"]
@@ -326,6 +337,7 @@ def recipes_page(_: str) -> str:
 PAGES: dict[str, Callable[[str], str]] = {
     "policies.md": policies_page,
     "facts/path.md": path_page,
+    "facts/reversibility.md": reversibility_page,
     "facts/shell.md": shell_page,
     "facts/sql.md": sql_page,
     "facts/url.md": url_page,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from toolguard.operators import OPERATORS
-from toolguard.policy.fields import IDENTITY, NOT_BUILT_YET, ROOTS
+from toolguard.policy.fields import IDENTITY, OF_THE_CALL, ROOTS
 from toolguard.policy.load import load_policies
 from toolguard.policy.schema import descriptions
 
@@ -57,7 +57,7 @@ def test_every_key_operator_and_field_is_documented():
             assert f"| `{key}` |" in text, key
     for name in OPERATORS:
         assert f"### `{name}`\n" in text
-    for name in (*ROOTS, *IDENTITY, *NOT_BUILT_YET, "envelope_id", "department"):
+    for name in (*ROOTS, *IDENTITY, *OF_THE_CALL, "envelope_id", "department"):
         assert f"`{name}" in text, name
 
 

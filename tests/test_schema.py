@@ -37,7 +37,7 @@ BEYOND_A_SCHEMA = {
     *("underscored number stays text", "infinite number", "look-around", "same rule id twice", "skip on an allow rule"),
     *("wildcard in a scope", "blank in a scope", "facts of an identity field", "facts named like an identity field"),
     *("facts named like an alias", "facts with a dot in the name", "fact that does not exist", "facts without a fact"),
-    *("reversibility is to come", "setting that is no field", "setting of any item"),
+    *("below reversibility", "setting that is no field", "setting of any item"),
     *("kind of statement that is none", "dialect that no node knows", "node that asks nothing of SQL", "below a fact"),
     *("field of a node for SQL that is none",),
     *("node that asks for nothing", "host that is a URL", "node that allows", "node with a field that is none"),

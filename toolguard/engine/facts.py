@@ -6,10 +6,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from toolguard.canonical import kind_name
+from toolguard.classify.reversibility import of_call
 from toolguard.errors import Indeterminate, Missing
 from toolguard.logic import all_of, any_of
 from toolguard.operators import number, quick_of
-from toolguard.policy.fields import LIMITS, Field, Items, items_in
+from toolguard.policy.fields import LIMITS, OF_THE_CALL, Field, Items, items_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -40,6 +41,8 @@ def getter(field: Field, facts: Mapping[str, Binding]) -> Callable[[ToolCall], A
         return _identity(field)
     if field.root == LIMITS:
         return _of_limit(field)
+    if field.root in OF_THE_CALL:
+        return _reversibility
     if field.text == "amount":
         return _amount(field)
     if field.root == "parameters" and len(field.steps) == 1:
@@ -191,6 +194,10 @@ def _known(ask: Callable[[ToolCall], Any]) -> Callable[[ToolCall], Any]:
             raise Indeterminate(missing.reason, missing.field) from None
 
     return known
+
+
+def _reversibility(call: ToolCall) -> str:
+    return of_call(call.tool, call.tool_group, call.params or {}, call.context or {})
 
 
 def _identity(field: Field) -> Callable[[ToolCall], Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from toolguard.canonical import kind_name
 from toolguard.classify.registry import CLASSIFIERS
 from toolguard.errors import nearest
-from toolguard.policy.fields import ALIASES, IDENTITY, LIMITS, NOT_BUILT_YET, RESULT, ROOTS, Field, parse_field
+from toolguard.policy.fields import ALIASES, IDENTITY, LIMITS, OF_THE_CALL, RESULT, ROOTS, Field, parse_field
 from toolguard.policy.strict import Refused
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 NOT_CLASSIFIED_YET = tuple(
     name for name in ("sql", "shell", "path", "write", "sensitive", "semantic") if name not in CLASSIFIERS
 )
-_TAKEN = {*ROOTS, *IDENTITY, *NOT_BUILT_YET, LIMITS, RESULT, "amount", *(alias.partition(".")[0] for alias in ALIASES)}
+_TAKEN = {*ROOTS, *IDENTITY, *OF_THE_CALL, LIMITS, RESULT, "amount", *(alias.partition(".")[0] for alias in ALIASES)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ ALIASES = {
     "counter_agent.categories": "context.verified.counter_agent_categories",
     "counter_agent.reasoning": "context.verified.counter_agent_reasoning",
 }
-NOT_BUILT_YET = {"reversibility": "the fact `reversibility`"}
+OF_THE_CALL = ("reversibility",)  # what is said of the call as a whole
 LIMITS = "limits"
 RESULT = "result"  # of an earlier call: known in `where`, and nowhere else
 OF_A_LIMIT = ("used", "remaining", "ratio")
@@ -98,11 +98,10 @@ def parse_field(text: str, known: Mapping[str, tuple[str, ...] | None] | None = 
         if len(steps) > 1:
             raise ValueError(f"field `{text}`: `{root}` is text and has nothing below it")
         return Field(text, root, ())
-    if root in NOT_BUILT_YET:
-        raise ValueError(
-            f"field `{text}`: {NOT_BUILT_YET[root]} is not supported yet; the policy is refused rather than misread"
-            f" (a parameter of that name is `parameters.{text}`)"
-        )
+    if root in OF_THE_CALL:
+        if len(steps) > 1:
+            raise ValueError(f"field `{text}`: `{root}` is text and has nothing below it")
+        return Field(text, root, ())
     if len(steps) == 1:
         return Field(text, "parameters", (root,))
     raise ValueError(f"field `{text}` begins with `{root}`, which is not known; {_meant(text, root, steps[1], facts)}")

@@ -107,7 +107,7 @@ def _longest(readings: list[Found]) -> list[str]:
 
 
 def _bounded_by(bounds: set[str]) -> str | None:
-    return next((each for each in ("none", "limit", "where") if each in bounds), None)
+    return next((each for each in ("none", "limit", "where", "values") if each in bounds), None)
 
 
 def _reads_secrets(found: Found) -> bool:

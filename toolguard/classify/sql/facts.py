@@ -33,7 +33,8 @@ class SqlFacts:
     unbounded_write: bool | None = None
     """Changes or removes all rows of a table: no WHERE, or one that leaves out nothing."""
     bounded_by: str | None = None
-    """What keeps its writes from all rows: `where`, `limit`, `none`; None where it writes no rows, or that is not known."""
+    """What keeps its writes from all rows: `values` (a column has to have one of some values), another `where`, `limit` or
+    `none`; None where it writes no rows, or that is not known."""
     tables_read: tuple[str, ...] | None = None
     """The tables it reads, in lower case, with the schema where one is written; None where they are not all known."""
     tables_written: tuple[str, ...] | None = None

@@ -46,10 +46,32 @@ def always(condition: exp.Expr, dialect: str, target: str | None = None, depth: 
 
 
 def bounded_by(condition: exp.Expr | None, limit: exp.Expr | None, dialect: str, target: str | None) -> str:
-    """What keeps a write from every row: `where`, `limit` or `none`."""
+    """What keeps a write from every row: `values` that columns have to have, another `where`, a `limit`, or `none`."""
     if condition is not None and always(condition, dialect, target) is not True:
-        return "where"
+        return "values" if _asks_for_values(condition) else "where"
     return "limit" if limit is not None and _is_small(limit) else "none"
+
+
+def _asks_for_values(condition: exp.Expr) -> bool:
+    """A column has to have one value, or one of a list, and whatever else: `id = 5 AND ...`, `id IN (1, 2)`."""
+    node = _core(condition)
+    if isinstance(node, exp.And):
+        return _asks_for_values(node.left) or _asks_for_values(node.right)
+    if isinstance(node, exp.Or):
+        return _asks_for_values(node.left) and _asks_for_values(node.right)
+    if isinstance(node, exp.EQ):
+        sides = (_core(node.left), _core(node.right))
+        return any(isinstance(each, exp.Column) for each in sides) and any(_is_value(each) for each in sides)
+    return (
+        isinstance(node, exp.In)
+        and isinstance(_core(node.this), exp.Column)
+        and bool(node.expressions)
+        and all(_is_value(_core(each)) for each in node.expressions)
+    )
+
+
+def _is_value(node: exp.Expr) -> bool:
+    return isinstance(node, (exp.Literal, exp.Placeholder, exp.Parameter)) or _constant(node) not in (_UNKNOWN, None)
 
 
 def _is_small(limit: exp.Expr) -> bool:
