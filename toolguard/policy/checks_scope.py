@@ -306,3 +306,15 @@ def amount_without_semantic_check(written: Written) -> Advice:
 
 def _is_amount(field: str) -> bool:
     return field in ("amount", "parameters.amount")
+
+
+@check(
+    "sql-without-dialect",
+    Severity.WARNING,
+    remedy="say which dialect it is, such as `dialect: postgres`, or which field of the context holds it",
+)
+def sql_without_dialect(written: Written) -> Advice:
+    """SQL is read without saying for which database: in all dialects, and the worst reading counts. Harmless queries stop."""
+    for name, given in written.policy.facts.items():
+        if "sql" in given and "dialect" not in given:
+            yield ("facts", name), f"`{name}` reads SQL of no dialect in particular"
