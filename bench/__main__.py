@@ -6,10 +6,38 @@ import platform
 import sqlite3
 from dataclasses import asdict
 
-from bench import conditions, decisions, durable, halting, imports, ledger, limiting, processes, shared, sql, waiting, wrapper
+from bench import (
+    commands,
+    conditions,
+    decisions,
+    durable,
+    halting,
+    imports,
+    ledger,
+    limiting,
+    processes,
+    shared,
+    sql,
+    waiting,
+    wrapper,
+)
 from bench.measure import FULL, QUICK, Broken
 
-GROUPS = (decisions, conditions, durable, shared, processes, ledger, halting, limiting, waiting, sql, imports, wrapper)
+GROUPS = (
+    decisions,
+    conditions,
+    durable,
+    shared,
+    processes,
+    ledger,
+    halting,
+    limiting,
+    waiting,
+    sql,
+    commands,
+    imports,
+    wrapper,
+)
 LINE = "{:<62} {:>8}  {:<17} {:<13} {:<5} {}"
 MACHINE = {"python": platform.python_version(), "sqlite": sqlite3.sqlite_version, "machine": platform.machine()}
 

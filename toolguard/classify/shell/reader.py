@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from tree_sitter import Node
 
-MAX_COMMANDS = 1000
-MAX_STEPS = 8000  # nodes of the tree, each time that one is looked at
+MAX_COMMANDS = 400
+MAX_STEPS = 4000  # nodes of the tree, each time that one is looked at
 MAX_NESTED = 10  # texts inside texts: bash -c, eval, functions
 MAX_TURNS = 12  # of a loop over words that are known
 

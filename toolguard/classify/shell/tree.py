@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from itertools import count
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tree_sitter import Node, Parser
+    from tree_sitter import Language, Node, Parser
 
 MAX_LENGTH = 20_000  # characters
+MAX_NODES = 2_500  # of the tree; a script of a hundred lines has some 900
+MAX_STEPS = 200  # of the parser, each a hundred of its operations; bounds what it does to recover from an error
 MAX_DEPTH = 60  # brackets within each other
 
 _OPENS = re.compile(rb"\$\(|`|[<>]\(")
@@ -37,19 +40,37 @@ def tree(text: str) -> Node:
         text = text.replace("\\\n", "")
     data = text.encode("utf-8", "surrogatepass")
     check_depth(data)
-    root = _parser().parse(data).root_node
+    root = _parse(data)
     if root.has_error:
         raise Opaque("parse_error")
+    if root.descendant_count > MAX_NODES:
+        raise Opaque("too_long")
     _audit(root, data)
     return root
 
 
-@lru_cache(maxsize=1)
+def _parse(data: bytes) -> Node:
+    steps = count(1)
+    try:
+        tree = _parser().parse(lambda start, _point: data[start:], progress_callback=lambda *_: next(steps) > MAX_STEPS)
+    except ValueError:
+        raise Opaque("too_long") from None
+    return tree.root_node
+
+
 def _parser() -> Parser:
-    import tree_sitter  # noqa: PLC0415 - loaded when a policy first asks about a command
+    """One for each text: another thread may run while this one is in its callback."""
+    from tree_sitter import Parser  # noqa: PLC0415 - loaded when a policy first asks about a command
+
+    return Parser(_language())
+
+
+@lru_cache(maxsize=1)
+def _language() -> Language:
+    import tree_sitter  # noqa: PLC0415
     import tree_sitter_bash  # noqa: PLC0415
 
-    return tree_sitter.Parser(tree_sitter.Language(tree_sitter_bash.language()))
+    return tree_sitter.Language(tree_sitter_bash.language())
 
 
 def check_depth(data: bytes) -> None:
@@ -98,16 +119,30 @@ def _check(node: Node) -> None:
 
 def _check_openers(data: bytes, starts: set[int], quoted: list[tuple[int, int]]) -> None:
     in_backquotes = False
+    quotes = _Ranges(quoted)
     for opened in _OPENS.finditer(data):
         place, sign = opened.start(), opened.group()
         if place in starts:
             in_backquotes = sign == b"`"
-        elif _is_escaped(data, place) or any(start <= place < end for start, end in quoted) or data.startswith(b"$((", place):
+        elif _is_escaped(data, place) or place in quotes or data.startswith(b"$((", place):
             continue
         elif sign == b"`" and in_backquotes:
             in_backquotes = False
         else:
             raise Opaque("unseen_substitution")
+
+
+class _Ranges:
+    """Whether a place is in one of some ranges; asked for places that rise."""
+
+    def __init__(self, ranges: list[tuple[int, int]]) -> None:
+        self._left = sorted(ranges, reverse=True)
+        self._end = 0
+
+    def __contains__(self, place: int) -> bool:
+        while self._left and self._left[-1][0] <= place:
+            self._end = max(self._end, self._left.pop()[1])
+        return place < self._end
 
 
 _RESERVED = frozenset(

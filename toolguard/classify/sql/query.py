@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlglot import exp
 
 from toolguard.classify.sql.functions import DESTROYS, calls_in, effects_of
+from toolguard.classify.sql.lexer import Kind
 from toolguard.classify.sql.predicate import always, bounded_by
 
 if TYPE_CHECKING:
@@ -80,6 +81,11 @@ def look(root: exp.Expr, tokens: list[Token], dialect: str, found: Found) -> Non
         if id(table) not in written.seen:
             _read(table, dialect, found)
     call_functions(tokens, dialect, found, named=named)
+    if dialect == "tsql" and "..." in "".join(
+        token.text for token in tokens if token.kind is not Kind.TEXT
+    ):  # `server...table`
+        found.does("network")
+        found.reasons.add("linked_server")
     found.kinds.append(_KINDS.get(type(root), "select"))
     found.effects.add("read")
 

@@ -1,0 +1,98 @@
+"""What the facts of a shell command and of a path cost, against parsing it, or following its links, and nothing else."""
+
+import os
+import time
+from contextlib import suppress
+
+import toolguard.paths  # noqa: F401 - facts about paths follow links through it
+from bench.measure import FULL, QUICK, US, agree, compute, row
+from toolguard.classify.path import classify as facts_of_path
+from toolguard.classify.shell.classifier import classify
+from toolguard.classify.shell.tree import Opaque, tree
+
+AROUND = {"workspace": "/work/repo", "home": "/home/dev"}
+TEXTS = {
+    "a plain command": "git status --short",
+    "a pipeline": "cat app.log | grep -v DEBUG | sort | uniq -c | sort -rn | head -20 > top.txt",
+    "a script": 'set -e\nfor f in src/*.py; do\n  if grep -q TODO "$f"; then echo "$f"; fi\ndone\n'
+    "make test && git add -A && git commit -m 'x' && git push -u origin feature\n",
+}  # fmt: skip
+WORST = {
+    "substitutions": "echo " + "$(a)" * 410,
+    "pipes": "a|" * 620 + "a",
+    "unfinished pipe": "a|" * 1150,
+    "nested": "$(echo " * 50 + "x" + ")" * 50,
+    "loops": "for i in 1 2 3 4 5 6 7 8 9; do " * 40 + "rm x" + "; done" * 40,
+    "braces": "echo " + "{a,b}" * 40,
+    "words": "echo " + "a " * 2400,
+    "quotes": "echo " + "'a' " * 2400,
+    "quoted openers": "echo " + "'$()' " * 2400,
+    "escapes": "echo " + "\\\\" * 4900 + "$(" * 9,
+    "variables": "a=$b;" * 420 + "$a",
+    "functions": "f(){ f; };" * 240 + "f",
+    "here-documents": "cat <<E\nx\nE\n" * 320,
+}
+
+
+def rows(pace):
+    counted = iter(range(10**9))
+    for what, text in TEXTS.items():
+        checks = [agree(what, (False, "ok"), (classify(text, **AROUND).destructive, classify(text, **AROUND).parse))]
+
+        def ours(text=text):
+            return classify(f"{text} # {next(counted)}", **AROUND)  # another text each time: nothing is remembered
+
+        def plain(text=text):
+            return tree(f"{text} # {next(counted)}")
+
+        note = f"p50 {percentile(ours, pace, 50):,.0f} us, p99 {percentile(ours, pace, 99):,.0f}"
+        yield row(f"shell facts of {what} / parsing it with the audit", compute(pace, ours, plain), checks, note=note)
+    yield remembered(pace)
+    yield worst(pace)
+    yield path(pace)
+
+
+def percentile(ours, pace, which):
+    times = []
+    for _ in range(300 if pace == FULL else 3):
+        begun = time.perf_counter()
+        ours()
+        times.append(time.perf_counter() - begun)
+    return sorted(times)[int((len(times) - 1) * which / 100)] * US
+
+
+def remembered(pace):
+    text = TEXTS["a pipeline"]
+    kept = {(text, "/work/repo"): classify(text, **AROUND)}
+    figures = compute(pace, lambda: classify(text, **AROUND), lambda: kept[text, "/work/repo"])
+    checks = [
+        agree("the remembered facts are the same object", "True", str(kept[text, "/work/repo"] is classify(text, **AROUND)))
+    ]
+    return row(
+        "shell facts of a command seen before / a dict", figures, checks, note=f"{min(one for one, _ in figures) * US:.1f} us"
+    )
+
+
+def worst(pace):
+    slowest, which, plain = 0.0, "", 1.0
+    for name, text in WORST.items():
+        for _ in range(1 if pace == QUICK else 3):
+            begun = time.perf_counter()
+            classify(text + " ", **AROUND)
+            took = time.perf_counter() - begun
+            if took > slowest:
+                slowest, which = took, name
+    begun = time.perf_counter()
+    with suppress(Opaque):
+        tree(WORST[which])
+    plain = time.perf_counter() - begun
+    note = f"{slowest * 1000:.0f} ms: {which} (design: at most 50)"
+    return row("shell facts of the worst text / parsing that", [(slowest, plain)], [], note=note)
+
+
+def path(pace):
+    here = os.path.realpath(".")
+    checks = [agree("inside", "True", str(facts_of_path("bench/measure.py", workspace=here).inside))]
+    joined = f"{here}/bench/measure.py"
+    figures = compute(pace, lambda: facts_of_path("bench/measure.py", workspace=here), lambda: os.path.realpath(joined))
+    return row("path facts of a file / realpath of it", figures, checks, note=f"{min(one for one, _ in figures) * US:.0f} us")
