@@ -137,11 +137,8 @@ def _facts(text: str, lexical: str, resolved: str | None, workspace: str | None,
 
 def _first(kind_of: Callable[[str], str | None], *paths: str | None) -> str | None:
     """The kind of the first of the paths, in any of the forms that a file system may take for it, that has one."""
-    for path in paths:
-        for form in (path, unicodedata.normalize("NFKC", path).rstrip(" .")) if path else ():
-            if form and (kind := kind_of(form)) is not None:
-                return kind
-    return None
+    forms = dict.fromkeys(form for path in paths if path for form in (path, unicodedata.normalize("NFKC", path).rstrip(" .")))
+    return next((kind for form in forms if form and (kind := kind_of(form)) is not None), None)
 
 
 _PROJECT = re.compile(

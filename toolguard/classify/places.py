@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 TEMPORARY = ("/tmp", "/var/tmp", "/dev/shm", "/private/tmp", "/private/var/folders")  # noqa: S108 - places to recognise
 HARMLESS_DEVICES = frozenset(("null", "stdout", "stderr", "stdin", "tty", "zero", "random", "urandom", "full", "ptmx"))
@@ -158,6 +159,7 @@ def clean(path: str) -> str:
     return "/" + posixpath.normpath(path).lstrip("/") if path.startswith("/") else posixpath.normpath(path)
 
 
+@lru_cache(maxsize=2048)
 def secret_kind(path: str) -> str | None:
     """What kind of secret lives there, None if nothing says so."""
     lowered = path.lower().rstrip("/")
@@ -166,6 +168,7 @@ def secret_kind(path: str) -> str | None:
     return next((kind for kind, pattern in _SECRET if pattern.search(lowered)), None)
 
 
+@lru_cache(maxsize=2048)
 def obeyed_kind(path: str) -> str | None:
     """Who runs or obeys it later (shells, git, the system at start, agents, the guard), None if nobody is known to."""
     lowered = path.lower().rstrip("/")
