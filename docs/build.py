@@ -52,6 +52,15 @@ MODELS = {
     "SqlClassify": "The reference's node for SQL",
     "SqlNode": "`sql_classify`",
     "SqlRequirements": "`require` of `sql_classify`",
+    "PathClassify": "The reference's node for paths",
+    "PathNode": "`path_classify`",
+    "PathRequirements": "`require` of `path_classify`",
+    "ShellClassify": "The reference's node for commands",
+    "ShellNode": "`shell_classify`",
+    "ShellRequirements": "`require` of `shell_classify`",
+    "WriteClassify": "The reference's node for writes",
+    "WriteNode": "`write_classify`",
+    "WriteRequirements": "`require` of `write_classify`",
     "DeepEvaluation": "`deep_evaluation`",
 }
 LINT = """\
@@ -213,6 +222,24 @@ def url_page(text: str) -> str:
     return _filled(text, {"facts": _facts("url"), "examples": "\n".join(shown)})
 
 
+def argv_page(text: str) -> str:
+    """The page on the facts of a list of words."""
+    return _filled(text, {"facts": _facts("argv"), "examples": _shown_of("argv")})
+
+
+def write_page(text: str) -> str:
+    """The page on the facts of a write."""
+    return _filled(text, {"facts": _facts("write"), "examples": _shown_of("write")})
+
+
+def _shown_of(name: str) -> str:
+    shown = [f"| {name} | known of it |", "|---|---|"]
+    for case in cases(name):
+        note = f" ({case['note']})" if "note" in case else ""
+        shown.append(f"| {_code(json.dumps(case['given']))} | {_known(case['facts'])}{note} |")
+    return "\n".join(shown)
+
+
 def path_page(text: str) -> str:
     """The page on the facts of a path."""
     shown = ["| path | known of it |", "|---|---|"]
@@ -336,7 +363,9 @@ def recipes_page(_: str) -> str:
 
 PAGES: dict[str, Callable[[str], str]] = {
     "policies.md": policies_page,
+    "facts/argv.md": argv_page,
     "facts/path.md": path_page,
+    "facts/write.md": write_page,
     "facts/reversibility.md": reversibility_page,
     "facts/shell.md": shell_page,
     "facts/sql.md": sql_page,

@@ -117,7 +117,7 @@ def missed(row):
     return {"rule-id-collision"} if parts else set()
 
 
-EXPECTED_SPLIT = (30, 10)  # so that a row that stops loading shows
+EXPECTED_SPLIT = (32, 8)  # so that a row that stops loading shows
 
 
 # -- the engine --------------------------------------------------------------------------------------------------------

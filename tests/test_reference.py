@@ -18,16 +18,17 @@ DIFFERENCES = {case_id: heading for heading, ids in cases("compatibility").items
 FILES = ("conformance", "policy_compat", "evaluate", "operators", "scope", "validate", "amount", "hook")
 SUITES = ("examples_postgres", "examples_bruteforce", "examples_business", "examples_finance", "examples_content_gen")
 NODES = ("http_classify", "sql_classify", "path_classify", "shell_classify", "write_classify")
-NOT_STRICTER = ("Tool names in any case", "Classifier nodes under `not` and in allow rules")  # argued on the page
+NOT_STRICTER = ("Tool names in any case", "A tool that only its group covers")  # argued on the page
 # The reference's intermediate results, which have no counterpart here: its flattened call and its look-up in it.
 INTERNAL = ("flatten", "resolve_field")
+ON_ITS_DISK = ("write_classify-013",)  # asks about a link that its own test made; tests/test_write.py makes one
 
 ROWS = [
     pytest.param(row, id=row["id"])
     for name in (*FILES, *SUITES, *NODES)
     if reference.HOME.is_dir()
     for row in reference.rows(name)
-    if row["kind"] not in INTERNAL
+    if row["kind"] not in INTERNAL and row["id"] not in ON_ITS_DISK
 ]
 VERDICTS = [row for row in ROWS if row.values[0]["kind"].startswith("evaluate")]
 
@@ -63,7 +64,8 @@ def test_with_the_defaults_no_answer_is_looser(row):
         return  # refused at load, so nothing runs
     with guard:
         decision = guard.evaluate(**call_of(row["input"]))
-    assert decision.verdict >= reference.expected_verdict(row)
+    looser = decision.verdict < reference.expected_verdict(row)
+    assert not looser or DIFFERENCES.get(row["id"]) in NOT_STRICTER
     agrees(decision)
 
 

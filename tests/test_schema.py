@@ -27,6 +27,12 @@ SHIPPED = [*(ROOT / "toolguard" / "packs").glob("*.yaml"), *(ROOT / "examples").
 BEYOND_A_SCHEMA = {
     *(
         "unknown root",
+        "node for paths that asks for nothing",
+        "node below not",
+        "prefix that can match nothing",
+        "allowed prefix from nowhere",
+        "prefix of too many unknowns",
+        "pattern in a node that is none",
         "unknown step into a list",
         "root alone",
         "field that cannot be read",

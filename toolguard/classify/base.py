@@ -32,7 +32,8 @@ class Classifier:
 
     A fact that is not known is None, and a condition on it is indeterminate; `why_unknown` says what is wrong with the
     text, if it is the text that is to blame. `classify` never raises for a text, however hostile; results are cached, so
-    that many conditions cost one look. `in_words` says what of the facts a person who decides should know.
+    that many conditions cost one look. `in_words` says what of the facts a person who decides should know. `takes` is what it
+    looks at: a text, a `list`, or a `dict`, which may be all parameters.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Classifier:
     classify: Callable[..., Any]
     settings: tuple[Setting, ...] = ()
     in_words: Callable[[Any], Iterable[str]] = lambda _: ()
+    takes: type = str
 
     @property
     def fact_names(self) -> tuple[str, ...]:

@@ -71,6 +71,8 @@ class PathFacts:
     """One of its parts begins with a dot."""
     glob: bool | None = None
     """A pattern."""
+    length: int = 0
+    """How many characters it has."""
     reasons: tuple[str, ...] = ()
     """Why it is ambiguous: `home`, `variable`, `encoded`, `scheme`, `backslash`, `pattern`, `control_char`, `look_alike` ..."""
     why_unknown: str = ""
@@ -91,6 +93,11 @@ def resolve_with(resolve: Callable[[str], str | None]) -> None:
     _resolve[0] = resolve
 
 
+def resolve(absolute: str) -> str | None:
+    """The path through every link; None where the disk could not say."""
+    return _resolve[0](absolute)
+
+
 def classify(text: str, workspace: Any = None, cwd: Any = None, home: Any = None) -> PathFacts:
     """The facts of one path; the settings are absolute paths. One that does not begin at the root begins at `cwd`."""
     roots = [each if isinstance(each, str) and each.startswith("/") else None for each in (workspace, cwd, home)]
@@ -99,7 +106,9 @@ def classify(text: str, workspace: Any = None, cwd: Any = None, home: Any = None
         return _unclear(text, reasons)
     base = roots[1] or roots[0]
     if not text.startswith("/") and base is None:
-        return PathFacts(ambiguous=False, absolute=False, why_unknown="is a path of which nobody says where it begins")
+        return PathFacts(
+            ambiguous=False, absolute=False, length=len(text), why_unknown="is a path of which nobody says where it begins"
+        )
     joined = posixpath.join(base or "/", text)
     lexical = places.clean(joined)
     resolved = _resolve[0](joined)
@@ -131,6 +140,7 @@ def _facts(text: str, lexical: str, resolved: str | None, workspace: str | None,
         obeyed_kind=obeyed,
         hidden=any(part.startswith(".") and part not in (".", "..") for part in text.split("/")),
         glob=False,
+        length=len(text),
         why_unknown="" if resolved else "is a path of which the disk could not say where it leads",
     )
 
@@ -192,6 +202,7 @@ def _unclear(text: str, reasons: tuple[str, ...]) -> PathFacts:
         sensitive=True if secret else None,
         sensitive_kind=secret,
         glob=True if "pattern" in reasons else None,
+        length=len(text),
         reasons=reasons,
         why_unknown=f"is a path that programs read differently ({', '.join(reasons)})",
     )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from toolguard.classify import path, shell, sql, url
+from toolguard.classify import argv, path, shell, sql, url, write
 
 if TYPE_CHECKING:
     from toolguard.classify.base import Classifier
 
 CLASSIFIERS: dict[str, Classifier] = {
-    each.name: each for each in (path.CLASSIFIER, shell.CLASSIFIER, sql.CLASSIFIER, url.CLASSIFIER)
+    each.name: each
+    for each in (argv.CLASSIFIER, path.CLASSIFIER, shell.CLASSIFIER, sql.CLASSIFIER, url.CLASSIFIER, write.CLASSIFIER)
 }

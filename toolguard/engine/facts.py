@@ -137,7 +137,7 @@ def facts_at(binding: Binding, call: ToolCall) -> list[Any]:
     found: list[Any] = []
 
     def look(text: Any) -> bool:
-        if type(text) is str:
+        if type(text) is binding.classifier.takes:
             found.append(binding.classifier.classify(text, **_settings(binding)(call)))
         return False
 
@@ -151,10 +151,12 @@ def facts_at(binding: Binding, call: ToolCall) -> list[Any]:
 def _fact_reader(field: Field, binding: Binding) -> Callable[[Any, dict[str, Any]], Any]:
     """`(text, settings) -> value` of the fact that the field names."""
     name, classify, text = str(field.steps[0]), binding.classifier.classify, binding.subject.text
+    takes = binding.classifier.takes
+    wanted = {"str": "text", "list": "a list", "dict": "a mapping"}[takes.__name__]
 
     def read(value: Any, settings: dict[str, Any]) -> Any:
-        if type(value) is not str:
-            raise Indeterminate(f"is {kind_name(value)}, not text", text)
+        if type(value) is not takes:
+            raise Indeterminate(f"is {kind_name(value)}, not {wanted}", text)
         facts = classify(value, **settings)
         found = getattr(facts, name)
         if found is None:

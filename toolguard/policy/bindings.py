@@ -52,7 +52,10 @@ def parse_binding(given: Mapping[str, str]) -> Binding:
         if key not in known_settings:
             raise Refused(f"`{classifier.name}` has no setting `{key}`{nearest(key, tuple(known_settings))}", (key,))
         settings[key] = _setting(known_settings[key], value)
-    return Binding(classifier, subject(given[classifier.name], classifier.name), settings)
+    looked_at = given[classifier.name]
+    if classifier.takes is dict and looked_at in ROOTS:
+        return Binding(classifier, Field(looked_at, looked_at, ()), settings)
+    return Binding(classifier, subject(looked_at, classifier.name), settings)
 
 
 def check_fact_name(name: str) -> None:

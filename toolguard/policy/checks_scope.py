@@ -8,6 +8,7 @@ from toolguard.errors import nearest
 from toolguard.model import Verdict
 from toolguard.policy.advice import Severity, check
 from toolguard.policy.condition import Leaf, parts
+from toolguard.policy.nodes import PathClassify, WriteClassify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -198,8 +199,10 @@ def writable_scope_no_self_protection(written: Written) -> Advice:
 def _guards_a_path(rule: Rule, written: Written) -> bool:
     if rule.verdict < Verdict.ESCALATE:
         return False
+    if any(isinstance(node, (PathClassify, WriteClassify)) for _, node in parts(rule.conditions)):
+        return True
     return any(_is_about_a_path(field) for field in _fields(rule)) or any(
-        "path" in binding and any(field.startswith(f"{name}.") for field in _fields(rule))
+        ("path" in binding or "write" in binding) and any(field.startswith(f"{name}.") for field in _fields(rule))
         for name, binding in written.policy.facts.items()
     )
 

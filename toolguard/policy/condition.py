@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator
+from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
 
 from toolguard.errors import nearest
 from toolguard.operators import OPERATORS, SYMBOLS, field_operand
 from toolguard.policy.fields import parse_field
-from toolguard.policy.nodes import NODES, HttpClassify, SqlClassify
+from toolguard.policy.nodes import NODES, HttpClassify, PathClassify, ShellClassify, SqlClassify, WriteClassify
 from toolguard.policy.strict import STRUCTURE, Name, Refused, Strict
 
 if TYPE_CHECKING:
@@ -80,6 +80,13 @@ class Not(Strict):
     not_: Annotated[Condition, Field(alias="not")]
     """The condition that must not hold."""
 
+    @model_validator(mode="after")
+    def _has_no_node(self) -> Self:
+        for _, node in parts(self.not_):
+            if name := next((name for name, model in NODES.items() if isinstance(node, model)), None):
+                raise Refused(f"`{name}` cannot stand below `not`: say in the node what is allowed, or use `facts:`")
+        return self
+
 
 def form_of(value: Any) -> str | None:
     """Which form a condition has; None when it has none or several."""
@@ -95,7 +102,10 @@ Condition = Annotated[
     | Annotated[Not, Tag("not")]
     | Annotated[Leaf, Tag("field")]
     | Annotated[HttpClassify, Tag("http_classify")]
-    | Annotated[SqlClassify, Tag("sql_classify")],
+    | Annotated[SqlClassify, Tag("sql_classify")]
+    | Annotated[PathClassify, Tag("path_classify")]
+    | Annotated[ShellClassify, Tag("shell_classify")]
+    | Annotated[WriteClassify, Tag("write_classify")],
     Discriminator(
         form_of,
         custom_error_type="condition_form",

@@ -11,6 +11,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from toolguard.errors import nearest
+from toolguard.operators import compile_pattern
 from toolguard.policy.bindings import subject
 from toolguard.policy.strict import Name, Refused, Strict
 
@@ -182,7 +183,162 @@ class SqlClassify(Strict):
     """The reference's node for SQL; `facts: {query: {sql: parameters.sql, dialect: postgres}}` says the same with leaves."""
 
 
-NODES: dict[str, type[Strict]] = {"http_classify": HttpClassify, "sql_classify": SqlClassify}
+def _prefix(text: str) -> str:
+    if text.split("/").count("**") > 2:  # noqa: PLR2004 - as there
+        raise ValueError(f"`{text}` has more than two `**`")
+    if ".." in text.split("/"):
+        raise ValueError(f"`{text}` can match nothing: paths are compared without `..`")
+    return text
+
+
+def _rooted(text: str) -> str:
+    if not text.startswith(("/", "\\")) and text[1:2] != ":":
+        raise ValueError(f"`{text}` does not say where it begins: what is allowed has to begin with `/`")
+    return text
+
+
+def _pattern(text: str) -> str:
+    compile_pattern(text)
+    return text
+
+
+Prefix = Annotated[Name, AfterValidator(_prefix)]
+Rooted = Annotated[Name, AfterValidator(_prefix), AfterValidator(_rooted)]
+Pattern = Annotated[Name, AfterValidator(_pattern)]
+Number = Annotated[int, Field(ge=0)]
+
+
+class _Requirements(Strict):
+    @model_validator(mode="after")
+    def _asks_for_something(self) -> Self:
+        if not any(getattr(self, name) for name in type(self).model_fields):
+            raise Refused("`require` cannot be empty: the node would never hold")
+        return self
+
+
+class PathRequirements(_Requirements):
+    """What a path has to keep to; at least one."""
+
+    clean_first: bool = False
+    """Without `.` and `..`: paths are always compared so here."""
+    absolute_only: bool = False
+    """It begins at the root."""
+    resolve_symlinks: bool = False
+    """What is denied and allowed is asked of where its links lead, too."""
+    deny_on_resolve_failure: bool = False
+    """The same: where the disk cannot say where links lead, nobody knows, and the rule fires."""
+    denied_canonical_prefixes: tuple[Prefix, ...] = Field(default=(), strict=False)
+    """It begins like none of these, part by part; `*` stands for one part, `**` for any number of them. What does not begin
+    with `/` is denied at any depth."""
+    allowed_canonical_prefixes: tuple[Rooted, ...] = Field(default=(), strict=False)
+    """It begins like one of these."""
+    deny_shell_metas: bool = False
+    """It has none of the characters ; & | $ ` < > and no tab, line end or NUL."""
+    include_backslash: bool = False
+    """Nor a backslash; without `deny_shell_metas` too, for programs would take it differently."""
+    max_path_length: Number = 0
+    """It has at most so many characters; 0 for no bound but the system's."""
+
+
+class PathNode(Strict):
+    """Where the path is, and what it has to keep to."""
+
+    field: Name = "parameters.path"
+    """The field with the path."""
+    require: PathRequirements
+    """What the path has to keep to."""
+
+    @model_validator(mode="after")
+    def _field_is_a_field(self) -> Self:
+        subject(self.field, "field")
+        return self
+
+
+class PathClassify(Strict):
+    """Holds when a path breaks one of the requirements, or programs would read it differently."""
+
+    path_classify: PathNode
+    """The reference's node for paths; `facts: {file: {path: parameters.path}}` says the same with leaves."""
+
+
+class ShellRequirements(_Requirements):
+    """What a list of words has to keep to; at least one."""
+
+    argv0_allowlist: tuple[Name, ...] = Field(default=(), strict=False)
+    """The program, without its folder, is one of these."""
+    argv_deny_patterns: tuple[Pattern, ...] = Field(default=(), strict=False)
+    """None of these regular expressions is found in a word."""
+    max_argc: Number = 0
+    """There are at most so many words, the program among them; 0 for no bound."""
+    denied_argv_paths: tuple[Prefix, ...] = Field(default=(), strict=False)
+    """No absolute path among the words begins like one of these."""
+    resolve_symlinks: bool = False
+    """That is asked of where their links lead, too."""
+    argv_env_pattern_deny: tuple[Pattern, ...] = Field(default=(), strict=False)
+    """None of these is found in a word behind `env`, `sudo`, `nice`, `ionice`, `chroot` or `doas`."""
+
+
+class ShellNode(Strict):
+    """Where the list of words is, and what it has to keep to."""
+
+    field: Name = "parameters.argv"
+    """The field with the list of words."""
+    require: ShellRequirements
+    """What the words have to keep to."""
+
+    @model_validator(mode="after")
+    def _field_is_a_field(self) -> Self:
+        subject(self.field, "field")
+        return self
+
+
+class ShellClassify(Strict):
+    """Holds when a list of words breaks one of the requirements, or is none."""
+
+    shell_classify: ShellNode
+    """The reference's node for commands; `facts: {cmd: {argv: parameters.argv}}` says the same with leaves."""
+
+
+class WriteRequirements(_Requirements):
+    """What a write has to keep to; at least one."""
+
+    allowed_path_prefixes: tuple[Rooted, ...] = Field(default=(), strict=False)
+    """Every file lies below one of these, by its path and through links."""
+    denied_path_prefixes: tuple[Prefix, ...] = Field(default=(), strict=False)
+    """No file lies below one of these."""
+    max_bytes: Number = 0
+    """The texts have at most so many bytes; 0 for no bound."""
+    denied_content_regex: tuple[Pattern, ...] = Field(default=(), strict=False)
+    """None of these regular expressions is found in a text."""
+    resolve_symlinks: bool = False
+    """Has no effect: links are always followed."""
+
+
+class WriteNode(Strict):
+    """What a write has to keep to, wherever its parameters name files and texts."""
+
+    path_field: Name | None = None
+    """A further parameter with a path; the usual names are known."""
+    content_field: Name | None = None
+    """A further parameter with a text; the usual names are known."""
+    require: WriteRequirements
+    """What the write has to keep to."""
+
+
+class WriteClassify(Strict):
+    """Holds when a write breaks one of the requirements, or cannot be read."""
+
+    write_classify: WriteNode
+    """The reference's node for writes; `facts: {change: {write: parameters}}` says the same with leaves."""
+
+
+NODES: dict[str, type[Strict]] = {
+    "http_classify": HttpClassify,
+    "sql_classify": SqlClassify,
+    "path_classify": PathClassify,
+    "shell_classify": ShellClassify,
+    "write_classify": WriteClassify,
+}
 NOT_BUILT_YET = tuple(
     name
     for name in ("sql_classify", "path_classify", "shell_classify", "write_classify", "http_classify", "llm_classify")

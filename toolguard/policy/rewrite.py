@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from toolguard.policy import rewrite_sql
+from toolguard.policy import rewrite_paths, rewrite_sql
 from toolguard.policy.bindings import known_facts
 from toolguard.policy.condition import All, AnyOf, Leaf, Not
-from toolguard.policy.nodes import NODES, HttpClassify, SqlClassify
+from toolguard.policy.nodes import NODES, HttpClassify, PathClassify, ShellClassify, SqlClassify, WriteClassify
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,6 +65,26 @@ def _sql(node: SqlClassify) -> tuple[dict[str, str], Callable[[str], Given]]:
     return binding, lambda name: rewrite_sql.broken(given, name)
 
 
+_AROUND = {"workspace": "context.workspace", "cwd": "context.cwd"}  # what the host program may say of the world
+
+
+def _path(node: PathClassify) -> tuple[dict[str, str], Callable[[str], Given]]:
+    given = node.path_classify
+    return {"path": given.field, **_AROUND}, lambda name: rewrite_paths.broken_path(given, name)
+
+
+def _shell(node: ShellClassify) -> tuple[dict[str, str], Callable[[str], Given]]:
+    given = node.shell_classify
+    return {"argv": given.field}, lambda name: rewrite_paths.broken_shell(given, name)
+
+
+def _write(node: WriteClassify) -> tuple[dict[str, str], Callable[[str], Given]]:
+    given = node.write_classify
+    names = {"path_name": given.path_field, "content_name": given.content_field}
+    further = {key: name.removeprefix("parameters.") for key, name in names.items() if name}
+    return {"write": "parameters", **_AROUND, **further}, lambda name: rewrite_paths.broken_write(given, name)
+
+
 def _broken_http(node: HttpNode, name: str) -> Given:
     url, method, require = node.url_field, node.method_field, node.require
     broken: list[Given] = []
@@ -103,4 +123,7 @@ def _leaf(field: str, operator: str, value: Any) -> Given:
 REWRITES: dict[str, Callable[[Any], tuple[dict[str, str], Callable[[str], Given]]]] = {
     "http_classify": _http,
     "sql_classify": _sql,
+    "path_classify": _path,
+    "shell_classify": _shell,
+    "write_classify": _write,
 }
