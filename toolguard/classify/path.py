@@ -38,6 +38,7 @@ _READ_OTHERWISE: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("option", re.compile(r"-")),
     ("remote", re.compile(r"[\w.-]+@[\w.-]+:")),
 )
+_SLASHES = frozenset("\u2044\u2215\u29f8\u29f9\u2216")  # which some code pages turn into a slash or a backslash
 _AT_THE_BEGINNING = {"home", "scheme", "option", "remote"}
 
 
@@ -191,6 +192,8 @@ def _looks_alike(text: str) -> bool:
     folded = unicodedata.normalize("NFKC", text)
     plain = unicodedata.normalize("NFC", text)
     if folded != plain and (set(folded) - set(plain)) & set("./\\:~$%*abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"):
+        return True
+    if not _SLASHES.isdisjoint(text):
         return True
     return any("LATIN LETTER SMALL CAPITAL" in unicodedata.name(sign, "") for sign in text if ord(sign) > 127)  # noqa: PLR2004
 

@@ -18,19 +18,20 @@ if TYPE_CHECKING:
 
 # Names of parameters, without the signs between their words.
 TARGETS = (
-    "filepath", "path", "paths", "file", "files", "filename", "filenames", "dest", "destination", "target", "targetfile",
-    "targetpath", "output", "outpath", "outputpath", "outputfile", "notebookpath", "oldpath", "newpath", "absolutepath",
-    "relativepath",
+    "filepath", "filepaths", "path", "paths", "file", "files", "filename", "filenames", "dest", "dst", "destination",
+    "destinationpath", "savepath", "target", "targetfile", "targetpath", "output", "outpath", "outputpath", "outputfile",
+    "notebookpath", "oldpath", "newpath", "absolutepath", "relativepath",
 )  # fmt: skip
 CONTENTS = (
-    "content", "contents", "newstring", "newstr", "newsource", "newtext", "text", "body", "data", "patch", "diff", "inserttext",
-    "filetext", "filecontent",
+    "content", "contents", "newstring", "newstr", "newsource", "newtext", "text", "body", "data", "patch", "diff", "input",
+    "patchtext", "inserttext", "filetext", "filecontent",
 )  # fmt: skip
+PATCHES = ("patch", "diff", "input", "patchtext")  # texts that name files in their headers
 PARTS = ("edits", "files", "changes", "operations")  # lists of single writes
 MAX_TARGETS = 300  # files of one call
 _PATCHED = re.compile(
-    r"^(?:(?:---|\+\+\+) ([^\t\n]+)|(?:rename|copy) (?:from|to) ([^\n]+)|\*\*\* (?:Add|Update|Delete) File: ([^\n]+)|"
-    r"\*\*\* Move to: ([^\n]+))",
+    r"^(?:(?:---|\+\+\+|Index:) ([^\t\n]+)|diff --git (\S+) (\S+)|(?:rename|copy) (?:from|to) ([^\n]+)|"
+    r"\*\*\* (?:Add File|Update File|Delete File|Move to): ([^\n]+)|\*\*\* (?!\d|(?:Begin|End) )([^\t\n:]+))",
     re.MULTILINE,
 )
 
@@ -63,8 +64,9 @@ def classify(given: dict[str, Any], workspace: Any = None, cwd: Any = None, home
     writes, whole = _writes(given)
     named, clear = _named(writes, (names.get("path_name"), *TARGETS))
     texts, readable = _named(writes, (names.get("content_name"), *CONTENTS))
+    patches, _ = _named(writes, PATCHES)
     clear = clear and whole
-    targets = dict.fromkeys((*named, *(each for text in texts for each in _in_patch(text))))
+    targets = dict.fromkeys((*named, *(each for text in patches for each in _in_patch(text))))
     if len(targets) > MAX_TARGETS:
         return WriteFacts(why_unknown=f"names more than {MAX_TARGETS} files")
     facts = [path.classify(each, workspace, cwd, home) for each in targets]
@@ -126,9 +128,9 @@ def _list(value: Any) -> list[Any]:
 
 def _in_patch(text: str) -> Iterator[str]:
     for found in _PATCHED.finditer(text):
-        name = next(each for each in found.groups() if each).strip()
-        if name != "/dev/null":
-            yield re.sub(r"^[ab]/", "", name)
+        for name in found.groups():
+            if name and name.strip() != "/dev/null":
+                yield re.sub(r"^[ab]/", "", name.strip())
 
 
 def _all(values: list[str | None]) -> tuple[str, ...] | None:
