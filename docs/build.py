@@ -255,6 +255,7 @@ def reversibility_page(text: str) -> str:
     for case in cases("reversibility"):
         params = f"`{json.dumps(case['params'])}`" if "params" in case else ""
         group = f", in the group `{case['group']}`" if "group" in case else ""
+        group += f", annotated `{json.dumps(case['annotations'])}`" if "annotations" in case else ""
         note = f" ({case['note']})" if "note" in case else ""
         shown.append(f"| `{case['tool']}`{group} | {params.replace('|', chr(92) + '|')} | {case['grade']}{note} |")
     return _filled(text, {"examples": "\n".join(shown)})

@@ -14,7 +14,8 @@ CONTEXT = {"dialect": "postgres", "workspace": "/work/repo", "home": "/home/dev"
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['tool']} {case.get('params', '')}"[:60])
 def test_a_call(case):
-    assert of_call(case["tool"], case.get("group"), case.get("params", {}), CONTEXT) == case["grade"]
+    context = CONTEXT | {"annotations": case.get("annotations")}
+    assert of_call(case["tool"], case.get("group"), case.get("params", {}), context) == case["grade"]
 
 
 @given(
@@ -45,5 +46,10 @@ def test_a_name_is_taken_apart():
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["tool"])
 def test_the_floor(case):
     with Guard(pack="irreversibility-floor", ledger=":memory:") as guard:
-        decision = guard.evaluate(case["tool"], case.get("params", {}), group=case.get("group"), context=CONTEXT)
+        decision = guard.evaluate(
+            case["tool"],
+            case.get("params", {}),
+            group=case.get("group"),
+            context=CONTEXT | {"annotations": case.get("annotations")},
+        )
     assert decision.verdict == (Verdict.ALLOW if case["grade"] in ("reversible", "recoverable") else Verdict.ESCALATE)

@@ -77,6 +77,9 @@ def of_call(tool: str, group: str | None, params: Mapping[str, Any], context: Ma
     """One of `GRADES` for a call."""
     facts = list(_facts(params, context))
     name = of_name(tool, group or "")
+    hint = of_annotations(context.get("annotations"))
+    if hint:  # said by whoever serves the tool, so it is believed for the worse, and where the name says nothing
+        name = hint if name == "unknown" else max(name, hint, key=GRADES.index)
     if not facts:
         return name
     return max(
@@ -97,6 +100,18 @@ def _facts(params: Mapping[str, Any], context: Mapping[str, Any]) -> Iterator[st
                 yield of_sql(value, context)
         elif key in ("method", "http_method") and isinstance(value, str):
             yield of_method(value)
+
+
+def of_annotations(annotations: Any) -> str | None:
+    """What the annotations of an MCP tool promise; None where they promise nothing."""
+    if type(annotations) is not dict:
+        return None
+    reads, destroys = annotations.get("readOnlyHint"), annotations.get("destructiveHint")
+    if destroys is True:
+        return "irreversible"
+    if reads is True:
+        return "reversible"
+    return "recoverable" if reads is False and destroys is False else None
 
 
 def of_sql(text: str, context: Mapping[str, Any]) -> str:
