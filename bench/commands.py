@@ -2,13 +2,17 @@
 
 import os
 import time
+import urllib.parse
 from contextlib import suppress
 
 import toolguard.paths  # noqa: F401 - facts about paths follow links through it
 from bench.measure import FULL, QUICK, US, agree, compute, row
+from toolguard.classify import reversibility
 from toolguard.classify.path import classify as facts_of_path
 from toolguard.classify.shell.classifier import classify
 from toolguard.classify.shell.tree import Opaque, tree
+from toolguard.classify.url import classify as facts_of_url
+from toolguard.classify.write import classify as facts_of_write
 
 AROUND = {"workspace": "/work/repo", "home": "/home/dev"}
 TEXTS = {
@@ -50,6 +54,9 @@ def rows(pace):
     yield remembered(pace)
     yield worst(pace)
     yield path(pace)
+    yield url(pace)
+    yield write(pace)
+    yield undone(pace)
 
 
 def percentile(ours, pace, which):
@@ -96,3 +103,31 @@ def path(pace):
     joined = f"{here}/bench/measure.py"
     figures = compute(pace, lambda: facts_of_path("bench/measure.py", workspace=here), lambda: os.path.realpath(joined))
     return row("path facts of a file / realpath of it", figures, checks, note=f"{min(one for one, _ in figures) * US:.0f} us")
+
+
+def url(pace):
+    counted = iter(range(10**9))
+
+    def text():
+        return f"https://api.example.com/v1/orders?id={next(counted)}"  # another one each time: nothing is remembered
+
+    checks = [agree("host", "api.example.com", str(facts_of_url(text()).host))]
+    figures = compute(pace, lambda: facts_of_url(text()), lambda: urllib.parse.urlsplit(text()))
+    return row("URL facts / urlsplit", figures, checks, note=f"{min(one for one, _ in figures) * US:.0f} us")
+
+
+def write(pace):
+    here = os.path.realpath(".")
+    params = {"file_path": "bench/measure.py", "content": "x" * 1000}
+    checks = [agree("inside", "True", str(facts_of_write(params, workspace=here).inside))]
+    figures = compute(
+        pace, lambda: facts_of_write(params, workspace=here), lambda: facts_of_path("bench/measure.py", workspace=here)
+    )
+    return row("write facts / path facts of its file", figures, checks, note=f"{min(one for one, _ in figures) * US:.0f} us")
+
+
+def undone(pace):
+    known = {"delete_user": "irreversible"}
+    checks = [agree("delete_user", "irreversible", reversibility.of_call("delete_user", None, {}, {}))]
+    figures = compute(pace, lambda: reversibility.of_call("delete_user", None, {"id": 1}, {}), lambda: known["delete_user"])
+    return row("reversibility by a name / a dict", figures, checks, note=f"{min(one for one, _ in figures) * US:.1f} us")
