@@ -29,6 +29,7 @@ BEYOND_A_SCHEMA = {
         "unknown root",
         "node for paths that asks for nothing",
         "node below not",
+        "node for writes with a field deep down",
         "prefix that can match nothing",
         "allowed prefix from nowhere",
         "prefix of too many unknowns",

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 from toolguard.errors import nearest
 from toolguard.operators import compile_pattern
 from toolguard.policy.bindings import subject
+from toolguard.policy.fields import parse_field
 from toolguard.policy.strict import Name, Refused, Strict
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -202,6 +203,14 @@ def _pattern(text: str) -> str:
     return text
 
 
+def _parameter(text: str) -> str:
+    field = parse_field(text)
+    if field.root != "parameters" or len(field.steps) != 1:
+        raise ValueError(f"`{text}` has to name one parameter, such as `parameters.where`")
+    return text
+
+
+Parameter = Annotated[Name, AfterValidator(_parameter)]
 Prefix = Annotated[Name, AfterValidator(_prefix)]
 Rooted = Annotated[Name, AfterValidator(_prefix), AfterValidator(_rooted)]
 Pattern = Annotated[Name, AfterValidator(_pattern)]
@@ -317,9 +326,9 @@ class WriteRequirements(_Requirements):
 class WriteNode(Strict):
     """What a write has to keep to, wherever its parameters name files and texts."""
 
-    path_field: Name | None = None
+    path_field: Parameter | None = None
     """A further parameter with a path; the usual names are known."""
-    content_field: Name | None = None
+    content_field: Parameter | None = None
     """A further parameter with a text; the usual names are known."""
     require: WriteRequirements
     """What the write has to keep to."""

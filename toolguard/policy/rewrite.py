@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from toolguard.policy import rewrite_paths, rewrite_sql
 from toolguard.policy.bindings import known_facts
 from toolguard.policy.condition import All, AnyOf, Leaf, Not
+from toolguard.policy.fields import parse_field
 from toolguard.policy.nodes import NODES, HttpClassify, PathClassify, ShellClassify, SqlClassify, WriteClassify
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def _shell(node: ShellClassify) -> tuple[dict[str, str], Callable[[str], Given]]
 def _write(node: WriteClassify) -> tuple[dict[str, str], Callable[[str], Given]]:
     given = node.write_classify
     names = {"path_name": given.path_field, "content_name": given.content_field}
-    further = {key: name.removeprefix("parameters.") for key, name in names.items() if name}
+    further = {key: str(parse_field(name).steps[0]) for key, name in names.items() if name}
     return {"write": "parameters", **_AROUND, **further}, lambda name: rewrite_paths.broken_write(given, name)
 
 
