@@ -6,7 +6,7 @@ from dataclasses import fields
 
 import pytest
 from conftest import cases
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from toolguard import Guard, Verdict
@@ -111,6 +111,7 @@ WRITES = ["DELETE FROM t", "DELETE FROM t WHERE a = 1 RETURNING *", "DROP TABLE 
 
 
 @given(st.lists(st.sampled_from(WRAPPED), min_size=1, max_size=3), st.sampled_from(WRITES), st.sampled_from([*NAMES, None]))
+@example(["EXEC('{}')", "EXPLAIN (ANALYZE) {}"], "DELETE FROM t", "mysql")
 def test_a_write_in_any_wrapping_is_no_safe_read(wrappings, write, dialect):
     text = write
     for wrapping in wrappings:

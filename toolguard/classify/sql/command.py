@@ -115,7 +115,8 @@ def _explain(words: Words, found: Found) -> str:
         found.tables_written.add("plan_table")
         found.does("write")
         words.after("FOR")
-    if words.dialect in ("mysql", "snowflake", "oracle", "duckdb") and words.peek() not in QUERY_WORDS | ROW_WORDS | _NESTED:
+    describes = words.dialect in ("mysql", "snowflake", "oracle", "duckdb") and not analyze  # a table; what is analysed runs
+    if describes and words.peek() not in QUERY_WORDS | ROW_WORDS | _NESTED:
         return _describe(words, found)
     within = words.inner(words.rest)
     if analyze or (words.dialect == "sqlite" and within.kinds == ["pragma"]):
