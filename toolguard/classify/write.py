@@ -59,11 +59,19 @@ class WriteFacts:
     why_unknown: str = ""
 
 
-def classify(given: dict[str, Any], workspace: Any = None, cwd: Any = None, home: Any = None, **names: Any) -> WriteFacts:
+def classify(
+    given: dict[str, Any],
+    workspace: Any = None,
+    cwd: Any = None,
+    home: Any = None,
+    *,
+    path_name: Any = None,
+    content_name: Any = None,
+) -> WriteFacts:
     """The facts of the parameters of one call; `path_name` and `content_name` are further names of parameters."""
     writes, whole = _writes(given)
-    named, clear = _named(writes, (names.get("path_name"), *TARGETS))
-    texts, readable = _named(writes, (names.get("content_name"), *CONTENTS))
+    named, clear = _named(writes, (path_name, *TARGETS))
+    texts, readable = _named(writes, (content_name, *CONTENTS))
     patches, _ = _named(writes, PATCHES)
     clear = clear and whole
     targets = dict.fromkeys((*named, *(each for text in patches for each in _in_patch(text))))
@@ -127,10 +135,13 @@ def _list(value: Any) -> list[Any]:
 
 
 def _in_patch(text: str) -> Iterator[str]:
+    """Every file that its headers name, with its first folder and without it: programs that apply a patch differ in that."""
     for found in _PATCHED.finditer(text):
         for name in found.groups():
             if name and name.strip() != "/dev/null":
-                yield re.sub(r"^[ab]/", "", name.strip())
+                yield name.strip()
+                if behind := name.strip().partition("/")[2]:
+                    yield behind
 
 
 def _all(values: list[str | None]) -> tuple[str, ...] | None:

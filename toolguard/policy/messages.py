@@ -12,7 +12,7 @@ from toolguard.policy.document import DeepEvaluation, Policy, Rule, Scope, Sourc
 from toolguard.policy.earlier import Earlier
 from toolguard.policy.effects import Citation, EffectConfig
 from toolguard.policy.limits import Limit, Threshold, Trip
-from toolguard.policy.nodes import HttpNode, HttpRequirements, SqlNode, SqlRequirements
+from toolguard.policy.nodes import NODES, node_models
 from toolguard.policy.strict import STRUCTURE, Strict
 
 Path = tuple[str | int, ...]
@@ -31,10 +31,7 @@ _MODELS: dict[str, type[Strict]] = {
     "citation": Citation,
     "source_documents": SourceDocument,
     "deep_evaluation": DeepEvaluation,
-    "http_classify": HttpNode,
-    "http_classify.require": HttpRequirements,
-    "sql_classify": SqlNode,
-    "sql_classify.require": SqlRequirements,
+    **{f"{node}{key}": model for node in NODES for key, model in node_models(node).items()},
     **dict.fromkeys(("conditions", "where", "and", "or", "not"), Leaf),
 }
 _EXPECTED = {

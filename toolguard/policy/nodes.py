@@ -6,7 +6,7 @@ A node holds, and its rule fires, when the call breaks one of the requirements.
 from __future__ import annotations
 
 from ipaddress import ip_address
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -348,6 +348,14 @@ NODES: dict[str, type[Strict]] = {
     "shell_classify": ShellClassify,
     "write_classify": WriteClassify,
 }
+
+
+def node_models(name: str) -> dict[str, Any]:
+    """The models behind a node's own key, and behind its `.require`."""
+    node: Any = NODES[name].model_fields[name].annotation
+    return {"": node, ".require": node.model_fields["require"].annotation}
+
+
 NOT_BUILT_YET = tuple(
     name
     for name in ("sql_classify", "path_classify", "shell_classify", "write_classify", "http_classify", "llm_classify")
