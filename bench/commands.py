@@ -6,7 +6,7 @@ import urllib.parse
 from contextlib import suppress
 
 import toolguard.paths  # noqa: F401 - facts about paths follow links through it
-from bench.measure import FULL, QUICK, US, agree, compute, row
+from bench.measure import QUICK, US, agree, compute, percentile, row
 from toolguard.classify import reversibility
 from toolguard.classify.path import classify as facts_of_path
 from toolguard.classify.shell.classifier import classify
@@ -57,15 +57,6 @@ def rows(pace):
     yield url(pace)
     yield write(pace)
     yield undone(pace)
-
-
-def percentile(ours, pace, which):
-    times = []
-    for _ in range(300 if pace == FULL else 3):
-        begun = time.perf_counter()
-        ours()
-        times.append(time.perf_counter() - begun)
-    return sorted(times)[int((len(times) - 1) * which / 100)] * US
 
 
 def remembered(pace):

@@ -6,7 +6,7 @@ import time
 
 import sqlglot
 
-from bench.measure import FULL, QUICK, US, agree, compute, row
+from bench.measure import QUICK, US, agree, compute, percentile, row
 from toolguard.classify.sql.classifier import classify
 from toolguard.classify.sql.parse import MAX_TOKENS
 
@@ -52,15 +52,6 @@ def rows(pace):
     yield remembered(pace)
     yield worst(pace)
     yield first(pace)
-
-
-def percentile(ours, pace, which):
-    times = []
-    for _ in range(300 if pace == FULL else 3):
-        begun = time.perf_counter()
-        ours()
-        times.append(time.perf_counter() - begun)
-    return sorted(times)[int((len(times) - 1) * which / 100)] * US
 
 
 def remembered(pace):
