@@ -12,6 +12,7 @@ PACKAGE = Path(__file__).parent.parent / "toolguard"
 
 DOORS = {
     "ada_url": "toolguard.classify.url",
+    "publicsuffixlist": "toolguard.classify.url",
     "bashlex": "toolguard.classify.shell",
     "blake3": "toolguard.canonical",
     "cryptography": "toolguard.audit.sign",

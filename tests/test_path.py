@@ -182,7 +182,22 @@ def test_a_file_below_is_opened_as_ever(disk):
         ("edit_file", {"path": "a.md", "edits": [{"new_string": "about BEGIN RSA PRIVATE KEY"}]}, Verdict.ALLOW),
         ("edit_file", {"path": "a.md", "patch": "--- /dev/null\n+++ b/src/x.py\n"}, Verdict.ALLOW),
         ("edit_file", {"path": "a.md", "patch": "*** Update File: /etc/passwd\n"}, Verdict.DENY),
-        ("read_file", {"path": ["src/a.py"]}, Verdict.DENY),
+        ("read_file", {"path": {"src/a.py": 1}}, Verdict.DENY),
+        ("read_files", {"paths": ["src/a.py", "src/b.py"]}, Verdict.ALLOW),
+        ("read_files", {"paths": ["src/a.py", "link_out/secret.txt"]}, Verdict.DENY),
+        ("move_file", {"source": "src/a.py", "destination": "src/b.py"}, Verdict.ALLOW),
+        ("move_file", {"source": "/etc/passwd", "destination": "src/b.py"}, Verdict.DENY),
+        ("apply_patch", {"input": "*** Begin Patch\n*** Update File: src/a.py\n"}, Verdict.ALLOW),
+        ("apply_patch", {"input": "nothing to see"}, Verdict.DENY),
+        ("glob", {"pattern": "src/**/*.py"}, Verdict.ALLOW),
+        ("glob", {"pattern": "{src,../..}/**"}, Verdict.DENY),
+        ("glob", {"pattern": "/etc/*"}, Verdict.DENY),
+        ("glob", {"pattern": "*.py", "path": ".."}, Verdict.DENY),
+        ("grep", {"pattern": "^/etc|\\$HOME"}, Verdict.ALLOW),
+        ("list_directory", {}, Verdict.ALLOW),
+        ("LS", {}, Verdict.ALLOW),
+        ("Write", {"file_path": "package.json", "content": "{}"}, Verdict.ESCALATE),
+        ("Read", {"file_path": "package.json"}, Verdict.ALLOW),
         ("read_file", {}, Verdict.DENY),
     ],
 )
@@ -210,6 +225,23 @@ def test_the_pack_for_files(disk, tool, params, verdict):
 def test_the_pack_for_addresses(url, verdict):
     with Guard(pack="egress", ledger=":memory:") as guard:
         assert guard.evaluate("fetch", {"url": url}).verdict == verdict
+
+
+def test_a_coding_agents_pack_has_its_files_and_addresses(disk):
+    context = {"workspace": disk["ws"], "cwd": disk["ws"], "home": disk["home"]}
+    with Guard(pack=["coding-agent", "egress"], ledger=":memory:") as guard:
+        verdicts = [
+            guard.evaluate(tool, params, context=context).verdict.name
+            for tool, params in [
+                ("Bash", {"command": "git status"}),
+                ("Read", {"file_path": "src/a.py"}),
+                ("Read", {"file_path": "link_out/secret.txt"}),
+                ("WebFetch", {"url": "https://example.com/"}),
+                ("WebFetch", {"url": "http://169.254.169.254/"}),
+                ("unheard_of", {}),
+            ]
+        ]
+    assert verdicts == ["ALLOW", "ALLOW", "DENY", "ALLOW", "DENY", "DENY"]
 
 
 def test_a_person_reads_where_it_leads(disk):

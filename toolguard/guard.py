@@ -29,7 +29,7 @@ from toolguard.errors import MalformedCall, StoreError
 from toolguard.figures import FIGURES
 from toolguard.halt import GLOBAL, LEVELS, THROTTLE, Halt, Halts, check_scope, tripped
 from toolguard.model import Decision, Identity, Outcome, ToolCall, Verdict
-from toolguard.policy.load import load_policies, pack_path, policy_files
+from toolguard.policy.load import load_policies, pack_files, policy_files
 from toolguard.proposal import Who, again, harmless, identify, merged, plain_call
 from toolguard.recording import Recording
 from toolguard.running import Running, RunningCall
@@ -57,7 +57,7 @@ class Guard:
 
     Args:
         policies: a YAML file, a folder of them, YAML text, policy objects, or a list of these. None at all denies everything.
-        pack: the name of a starter policy that ships with the library, added to `policies`.
+        pack: the name of a starter pack that ships with the library, or several, added to `policies`.
         ledger: the SQLite file of the record, created when it is not there; `":memory:"` keeps it in the process; or a store.
         unmatched: the verdict on a tool that no policy covers. Anything but "deny" is your explicit choice.
         enforce_shadow: treat shadow policies as enforced ones, as the reference's server does unless told otherwise.
@@ -87,7 +87,7 @@ class Guard:
         self,
         policies: Any = (),
         *,
-        pack: str | None = None,
+        pack: str | Sequence[str] | None = None,
         ledger: str | Path | Store = "toolguard.db",
         unmatched: str = "deny",
         enforce_shadow: bool = False,
@@ -104,7 +104,7 @@ class Guard:
         new_id: Callable[[], str] = random_id,
     ) -> None:
         given = list(policies) if isinstance(policies, Iterator) else policies
-        self._sources = [given, *([pack_path(pack)] if pack else [])]
+        self._sources = [given, *pack_files(*([pack] if isinstance(pack, str) else pack or ()))]
         verdict = Verdict.parse(unmatched, "unmatched")
         self._compiled = partial(
             PolicySet, unmatched=verdict, enforce_shadow=enforce_shadow, rate=rate, tracked=FIGURES if track else ()

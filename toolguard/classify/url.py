@@ -1,29 +1,33 @@
 r"""What a URL leads to, as far as its text can tell: the facts behind `{url: parameters.url}`.
 
-Parsed as browsers and HTTP clients do (the WHATWG URL standard, by ada). Libraries disagree about the host of many a text, so
-one that is not written the usual way (blanks, `\\`, `@` or `%` around the host, an IP address in disguise, `http:/x`, a host
-outside ASCII) is ambiguous, and what it leads to is unknown. Nothing is looked up: what a name resolves to is not in its text.
+Parsed as browsers and HTTP clients do (the WHATWG URL standard, by ada), and by the standard library, which has to agree.
+Libraries disagree about the host of many a text, so one that is not written the usual way (blanks, `\\`, `@` or `%` around the
+host, an IP address in disguise, `http:/x`, a host outside ASCII) is ambiguous, and what it leads to is unknown. Nothing is
+looked up: what a name resolves to is not in its text.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from toolguard.classify.base import Classifier, Setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from publicsuffixlist import PublicSuffixList
+
 MAX_LENGTH = 8192  # characters; browsers and servers stop between 2,000 and 65,000
 PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443, "ftp": 21}
 
 _PLAIN = re.compile(
     r"[A-Za-z][A-Za-z0-9+.-]*://"
-    r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?)"
+    r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?)"
     r"(:\d{1,5})?([/?#][^\s\\\x00-\x1f\x7f]*)?"
 )
 _NUMERIC = re.compile(r"\d+|0[xX][0-9A-Fa-f]*")
@@ -66,6 +70,8 @@ class UrlFacts:
     """In lower case, without a final dot; an address in its usual spelling, an IPv4 address inside an IPv6 one as IPv4."""
     host_kind: str | None = None
     """`name` or `ip`."""
+    registered_domain: str | None = None
+    """What its owner registered: `example.co.uk` of `api.example.co.uk`; null where there is none, as for addresses."""
     port: int | None = None
     """As written, or the scheme's own."""
     path: str | None = None
@@ -98,29 +104,37 @@ def _facts(text: str, method: str | None) -> UrlFacts:
         return _unknown(f"is a URL of more than {MAX_LENGTH} characters")
     if _USERINFO.match(text):
         return _unknown("has `@` before its host", credentials=True)
-    plain = _PLAIN.fullmatch(text)
-    if plain is None:
+    if not _PLAIN.fullmatch(text):
         return _unknown("is not a URL written the usual way")
     import ada_url  # noqa: PLC0415 - loaded when a policy first asks about a URL
 
     try:
-        url = ada_url.URL(text)
+        url, second = ada_url.URL(text), urlsplit(text)
+        port = int(url.port) if url.port else None
+        second_port = second.port
     except ValueError:
         return _unknown("is not a URL")
     scheme, host = url.protocol.removesuffix(":"), url.hostname.lower().removesuffix(".")
-    if not host or host != plain["host"].lower().removesuffix(".") or _is_disguised(host):
+    here = (scheme, host.strip("[]"), _port(scheme, port))
+    if here != (second.scheme, (second.hostname or "").removesuffix("."), _port(second.scheme, second_port)):
+        return _unknown("is read in two ways by two libraries")
+    if not host or _is_disguised(host):
         return _unknown("has a host that is not written the usual way")
     if any(host == name or host.endswith(f".{name}") for name in _WILDCARD_NAMES):
         return _unknown("has a host that resolves to whatever its name says")
     return UrlFacts(
         ambiguous=False,
         scheme=scheme,
-        port=int(url.port) if url.port else PORTS.get(scheme),
+        port=_port(scheme, port),
         path=url.pathname,
         credentials=False,
         method=method,
         **_host_facts(host),
     )
+
+
+def _port(scheme: str, written: int | None) -> int | None:
+    return PORTS.get(scheme) if written is None else written
 
 
 def _is_disguised(host: str) -> bool:
@@ -140,6 +154,7 @@ def _host_facts(host: str) -> dict[str, Any]:
         return {
             "host": host,
             "host_kind": "name",
+            "registered_domain": _suffixes().privatesuffix(host),
             "is_private": len(labels) == 1 or labels[-1] in _PRIVATE_NAMES,
             "is_loopback": labels[-1] == "localhost",
             "is_link_local": labels[-1] == "local",
@@ -157,6 +172,14 @@ def _host_facts(host: str) -> dict[str, Any]:
         "is_metadata": address in _METADATA,
         "needs_resolve_check": False,
     }
+
+
+@cache
+def _suffixes() -> PublicSuffixList:
+    """The list of suffixes below which the public registers names, as it was when its package was released."""
+    from publicsuffixlist import PublicSuffixList  # noqa: PLC0415 - loaded when a policy first asks about a URL
+
+    return PublicSuffixList(accept_unknown=False)
 
 
 def _is_public(address: IPv4Address | IPv6Address) -> bool:

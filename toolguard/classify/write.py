@@ -1,7 +1,7 @@
-"""What a tool that writes files is about to write, and where: the facts behind `{write: parameters}`.
+"""Which files a tool names, and what it is about to write to them: the facts behind `{write: parameters}`.
 
 Tools name their files and texts in many ways. Every one of these names counts, wherever it stands: a call with two of them
-writes to both, as far as a rule is concerned.
+reaches both, as far as a rule is concerned.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 TARGETS = (
     "filepath", "filepaths", "path", "paths", "file", "files", "filename", "filenames", "dest", "dst", "destination",
     "destinationpath", "savepath", "target", "targetfile", "targetpath", "output", "outpath", "outputpath", "outputfile",
-    "notebookpath", "oldpath", "newpath", "absolutepath", "relativepath",
+    "notebookpath", "oldpath", "newpath", "absolutepath", "relativepath", "source", "sourcepath", "src", "folder", "folderpath",
+    "dir", "dirpath", "directory", "directorypath", "root", "rootdir", "relativeworkspacepath",
 )  # fmt: skip
 CONTENTS = (
     "content", "contents", "newstring", "newstr", "newsource", "newtext", "text", "body", "data", "patch", "diff", "input",
@@ -38,16 +39,20 @@ _PATCHED = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class WriteFacts:
-    """What is known of a write. None: not known, and `why_unknown` says why."""
+    """What is known of the files of a call. None: not known, and `why_unknown` says why."""
 
     count: int | None = None
     """How many files are named; 0 where none is."""
+    ambiguous: bool | None = None
+    """Programs would disagree about what one of them is, or it is no text."""
     targets: tuple[str, ...] | None = None
     """The files, from the root, `.` and `..` carried out by the text alone; null where one of them is not known."""
     resolved: tuple[str, ...] | None = None
     """The same through every link."""
     inside: bool | None = None
     """All of them are in the workspace, by their text and through every link."""
+    places: tuple[str, ...] | None = None
+    """Where each of them is, through every link: `workspace`, `tmp`, `home`, `system`, `device`, `null` or `outside`."""
     sensitive: bool | None = None
     """Keys, passwords, tokens or other secrets live in one of them."""
     obeyed: bool | None = None
@@ -76,15 +81,17 @@ def classify(
     clear = clear and whole
     targets = dict.fromkeys((*named, *(each for text in patches for each in _in_patch(text))))
     if len(targets) > MAX_TARGETS:
-        return WriteFacts(why_unknown=f"names more than {MAX_TARGETS} files")
+        return WriteFacts(ambiguous=True, why_unknown=f"names more than {MAX_TARGETS} files")
     facts = [path.classify(each, workspace, cwd, home) for each in targets]
     lexical, resolved = [each.lexical for each in facts], [each.resolved for each in facts]
     read = bool(texts) and readable and whole
     return WriteFacts(
         count=len(targets) if clear else None,
+        ambiguous=not clear or any(each.ambiguous for each in facts),
         targets=_all(lexical) if clear else None,
         resolved=_all(resolved) if clear else None,
         inside=_every([each.inside for each in facts]) if clear and facts else None,
+        places=_all([each.place for each in facts]) if clear else None,
         sensitive=_some([each.sensitive for each in facts], clear=clear),
         obeyed=_some([each.obeyed for each in facts], clear=clear),
         contents=tuple(texts) if read else None,
@@ -159,7 +166,7 @@ def _some(values: list[bool | None], *, clear: bool) -> bool | None:
 
 CLASSIFIER = Classifier(
     "write",
-    "What a tool that writes files is about to write, and where.",
+    "Which files a tool names, and what it is about to write to them.",
     WriteFacts,
     classify,
     (

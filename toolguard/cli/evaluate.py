@@ -20,7 +20,7 @@ from toolguard.cli.terminal import EXIT_CODES, OK, USAGE, UsageError, describe, 
 from toolguard.envelope import call_of, no_key_twice
 from toolguard.errors import nearest
 from toolguard.guard import Guard
-from toolguard.policy.load import pack_path
+from toolguard.policy.load import pack_files
 from toolguard.stores.given import MEMORY
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def guard_for(args: argparse.Namespace, ledger: str) -> Guard:
     """
     if not args.policy and not args.pack:
         raise UsageError("say which policies: --policy FILE or --pack NAME")
-    policies = [*map(Path, args.policy), *map(pack_path, args.pack)]
+    policies = [*map(Path, args.policy), *pack_files(*args.pack)]
     return Guard(policies, ledger=ledger, unmatched=args.unmatched, enforce_shadow=args.enforce_shadow)
 
 

@@ -22,7 +22,7 @@ from toolguard.cli.tools import tools_of
 from toolguard.policy.advice import Severity
 from toolguard.policy.fix import fixed
 from toolguard.policy.lint import lint
-from toolguard.policy.load import MAX_BYTES, pack_path, policy_files
+from toolguard.policy.load import MAX_BYTES, pack_files, pack_path, policy_files
 from toolguard.policy.strict import STRUCTURE
 from toolguard.release import version
 from toolguard.text import printable
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("say which policies: a FILE or a folder, or --pack NAME")
     paths = [Path(path) for path in args.policy]
     tools = tools_of(args.tools) if args.tools else None
-    packs = [pack_path(name) for name in args.pack]
+    packs = pack_files(*args.pack)
     fixes = [fix for path in policy_files(paths) for fix in _fix(path)] if args.fix else []
     report = lint([*paths, *packs], tools)
     failing = (Severity.ERROR, Severity.WARNING) if args.strict else (Severity.ERROR,)

@@ -20,7 +20,7 @@ from toolguard.audit.sign import Signer
 from toolguard.cli.evaluate import add_policies
 from toolguard.cli.terminal import OK, UsageError
 from toolguard.guard import Guard
-from toolguard.policy.load import pack_path
+from toolguard.policy.load import pack_files
 
 if TYPE_CHECKING:
     import argparse
@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
     _must_know(signer, people, args)
     metrics, notifier = Metrics(), _notifier(args)
     told = [metrics.decided, *([notifier.decided] if notifier else [])]
-    policies: list[Any] = [*map(Path, args.policy), *map(pack_path, args.pack)]
+    policies: list[Any] = [*map(Path, args.policy), *pack_files(*args.pack)]
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     with Guard(
         policies,

@@ -201,8 +201,11 @@ def _guards_a_path(rule: Rule, written: Written) -> bool:
         return False
     if any(isinstance(node, (PathClassify, WriteClassify)) for _, node in parts(rule.conditions)):
         return True
-    return any(_is_about_a_path(field) for field in _fields(rule)) or any(
-        ("path" in binding or "write" in binding) and any(field.startswith(f"{name}.") for field in _fields(rule))
+    fields = set(_fields(rule))
+    return any(map(_is_about_a_path, fields)) or any(
+        any(field.startswith(f"{name}.") for field in fields)
+        if "path" in binding or "write" in binding
+        else "shell" in binding and not fields.isdisjoint((f"{name}.writes_outside", f"{name}.persistence"))
         for name, binding in written.policy.facts.items()
     )
 

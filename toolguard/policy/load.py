@@ -26,6 +26,7 @@ from toolguard.policy.yaml_words import words_of
 MAX_BYTES = 1024 * 1024
 MAX_NODES = 100_000
 MAX_YAML_DEPTH = 200
+BELONGING = {"coding-agent": ("filesystem", "egress")}  # a pack, and those that it is not whole without
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _SCALARS: tuple[tuple[re.Pattern[str], Any], ...] = (
@@ -119,12 +120,17 @@ def policy_files(source: Any) -> list[Path]:
     return [path for each in source for path in policy_files(each)]
 
 
-def pack_path(name: str) -> Path:
-    """The file of a starter policy shipped with the library.
+def pack_files(*names: str) -> list[Path]:
+    """The files of these packs, each once: a pack's own, and those of the packs that belong to it.
 
     Raises:
-        PolicyError: there is no pack of that name; lists those there are.
+        PolicyError: there is no pack of one of the names; lists those there are.
     """
+    return list(dict.fromkeys(pack_path(each) for name in names for each in (name, *BELONGING.get(name, ()))))
+
+
+def pack_path(name: str) -> Path:
+    """The file of one starter policy shipped with the library. Raises PolicyError as `pack_files` does."""
     folder = Path(str(resources.files("toolguard"))) / "packs"
     known = tuple(sorted(path.stem for path in folder.glob("*.yaml")))
     if name not in known:
