@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolguard import Guard, Verdict
-from toolguard.classify.shell import CLASSIFIER
-from toolguard.classify.shell.classifier import classify
+from toolguard.classify.shell import CLASSIFIER, second
+from toolguard.classify.shell.classifier import _facts, classify
 from toolguard.classify.shell.facts import ShellFacts
 from toolguard.classify.shell.programs import programs, spec_of
 from toolguard.classify.shell.tree import MAX_LENGTH
@@ -205,3 +205,41 @@ def test_a_person_reads_what_it_does():
     assert "it talks to x.example" in words
     for case in CASES:
         assert all(isinstance(each, str) for each in CLASSIFIER.in_words(classify(case["command"], **AROUND)))
+
+
+# -- the second opinion ------------------------------------------------------------------------------------------------
+
+
+def test_what_another_parser_sees_is_seen_or_the_text_is_not_understood(monkeypatch):
+    assert classify("echo one; ls", **AROUND).parse == "ok"
+    monkeypatch.setattr("toolguard.classify.shell.second.programs", lambda text: [(0, "echo"), (9, "rm")])
+    assert classify("echo two; ls", **AROUND).reasons == ("two_readings",)
+    monkeypatch.setattr("toolguard.classify.shell.second.programs", lambda text: [(0, "echo"), (2, "echo")])
+    assert classify("echo three; ls", **AROUND).reasons == ("two_readings",)
+
+
+@pytest.mark.parametrize("text", ["case x in y) ls;; esac", "while ((1)); do ls; done", "x" * (second.MAX_LENGTH + 1), "", "("])
+def test_it_has_no_opinion_on_what_it_refuses(text):
+    assert second.programs(text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a; (b) && c | d",
+        "{ a; b; }",
+        "if a; then b; else c; fi",
+        "a > $(b) <(c)",
+        "for x in $(a); do b; done",
+        "x() { a; }; b `c`",
+    ],
+)
+def test_it_sees_programs_in_every_place(text):
+    assert sorted({name for _, name in second.programs(text)}) == [each for each in "abcd" if each in text.replace("do", "")]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["command"][:50])
+def test_without_bashlex_a_command_is_the_same(case, monkeypatch):
+    monkeypatch.setattr(second, "_opinion", lambda: None)
+    facts = _facts(case["command"], AROUND["workspace"], None, AROUND["home"])
+    assert {name: plain(getattr(facts, name)) for name in case["facts"]} == case["facts"]

@@ -8,6 +8,8 @@ from contextlib import suppress
 
 import pytest
 from conftest import cases
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from toolguard.classify.shell.classifier import classify
 
@@ -17,13 +19,15 @@ CONSTRUCTS = cases("shell_constructs")
 
 @pytest.fixture(scope="module")
 def bash(tmp_path_factory):
-    """Runs a text in a folder of its own; says whether the stub was started."""
+    """Runs a text in a folder of its own; says in which folders the stub was started."""
     home = tmp_path_factory.mktemp("bash")
     stubs, log = home / "bin", home / "log"
     stubs.mkdir()
     for name in ("rm", "unlink", "shred"):  # run as programs: `bash rm` would read a real one as a script, and stop
-        (stubs / name).write_text(f'#!/bin/sh\n[ -n "$BASH_VERSION" ] || echo ran >> {log}\n')
+        (stubs / name).write_text(f'#!/bin/sh\n[ -n "$BASH_VERSION" ] || pwd >> {log}\n')
         (stubs / name).chmod(0o755)
+    for folder in ("a", "a/b", "c"):
+        (home / folder).mkdir()
     environment = {"PATH": f"{stubs}:{os.defpath}", "HOME": str(home), "TMPDIR": str(home), "LC_ALL": "C.UTF-8"}
 
     def ran(text):
@@ -31,8 +35,9 @@ def bash(tmp_path_factory):
         given = {"cwd": home, "env": environment, "stdin": subprocess.DEVNULL, "capture_output": True}
         with suppress(subprocess.TimeoutExpired):
             subprocess.run(["bash", "-c", text], timeout=5, check=False, **given)
-        return log.exists()
+        return set(log.read_text().splitlines()) if log.exists() else set()
 
+    ran.home = str(home)
     return ran
 
 
@@ -61,7 +66,7 @@ def test_the_stub_is_started(bash):
 
 def test_every_construct(bash):
     texts = [each.format(PAYLOAD) for each in CONSTRUCTS]
-    assert sum(bash(text) for text in texts) > 0.9 * len(texts)  # they are what they claim to be
+    assert sum(bool(bash(text)) for text in texts) > 0.9 * len(texts)  # they are what they claim to be
     judge(bash, texts)
 
 
@@ -76,3 +81,60 @@ def test_constructs_inside_constructs(bash):
 @pytest.mark.deep
 def test_all_constructs_inside_all_constructs(bash):
     judge(bash, pairs())
+
+
+# -- in which folder ---------------------------------------------------------------------------------------------------
+
+MOVES = [
+    "cd a",
+    "cd b",
+    "cd gone",
+    "cd ..",
+    "cd /tmp",
+    "pushd a",
+    "pushd c",
+    "popd",
+    "cd",
+    "cd -",
+    "true",
+    "false",
+    "f() { cd c; }",
+    "f",
+]
+JOINTS = [" && ", " || ", "; ", "\n", " | ", " & "]
+AROUND = [
+    "{}", "( {} )", "{{ {}; }}", "if {}; then true; fi", "if false; then {}; fi", "set -e\n{}", "set -e; set +e; {}", "! {}",
+    "while {}; do break; done", "for i in 1; do {}; done", "case x in y) {};; esac", "eval '{}'", "{} || exit 1", "{} > out",
+    "cat <<E && {}\nx\nE\n", "cat <<E | {}\nx\nE\n",
+]  # fmt: skip
+
+
+@st.composite
+def walks(draw):
+    """Moves, joined and wrapped, with the payload somewhere between them."""
+    text = ""
+    for _ in range(draw(st.integers(1, 4))):
+        step = draw(st.sampled_from(AROUND)).format(draw(st.sampled_from(MOVES)))
+        if draw(st.booleans()):
+            step = draw(st.sampled_from(AROUND)).format(step) if "'" not in step else step
+        text += step + (draw(st.sampled_from(JOINTS)) if not step.endswith("\n") else "")
+    return text + PAYLOAD + draw(st.sampled_from(["", "; cd a", " && cd ..", " > out"]))
+
+
+def stays_known(bash, text):
+    facts = classify(text, bash.home, bash.home, bash.home)
+    if facts.deletes is not None:
+        assert {f"{folder}/MARK".replace("//", "/") for folder in bash(text)} <= set(facts.deletes), text
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=walks())
+def test_where_it_runs_is_known(bash, text):
+    stays_known(bash, text)
+
+
+@pytest.mark.deep
+@settings(max_examples=20_000, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=walks())
+def test_where_it_runs_is_known_for_many(bash, text):
+    stays_known(bash, text)

@@ -1,6 +1,8 @@
 """What a shell command does, as far as its text tells: the facts behind `{shell: parameters.command, workspace: ...}`.
 
     tree       the door to tree-sitter-bash: bounded, and only where everything that bash would run is in the tree
+    second     a second opinion: bashlex, where it is installed
+    lists      lists and pipelines as bash reads them
     words      what a word of the text becomes: quotes, braces, `~`, expansions
     reader     a walk over a text as bash would take it, nothing run
     programs   what is known of programs: data in `programs/*.yaml`

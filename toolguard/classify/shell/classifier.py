@@ -28,16 +28,23 @@ def _facts(text: str, workspace: str | None, cwd: str | None, home: str | None) 
     from toolguard.classify.shell.reader import Reader, Scope  # noqa: PLC0415
 
     effects = Effects()
-    reader = Reader(Judge(Surroundings(workspace, home), effects))
-    try:
-        reader.text(text, Scope(cwd or workspace, home))
-    except RecursionError:
-        reader.trouble.add("recursion")
-    effects.reasons |= reader.trouble
-    if reader.subscripts:
-        effects.obfuscation.add("subscript")
-    effects.opaque = bool(reader.trouble)
+    judge = Judge(Surroundings(workspace, home), effects)
+    for reading in _readings(text):
+        reader = Reader(judge)
+        try:
+            reader.text(reading, Scope(cwd or workspace, home))
+        except RecursionError:
+            reader.trouble.add("recursion")
+        effects.reasons |= reader.trouble
+        if reader.subscripts:
+            effects.obfuscation.add("subscript")
+        effects.opaque |= bool(reader.trouble)
     return _as_facts(effects)
+
+
+def _readings(text: str) -> list[str]:
+    """A carriage return is a part of a word for a shell that is given the text; it ends a line for one that has it typed in."""
+    return [text, text.replace("\r\n", "\n").replace("\r", "\n")] if "\r" in text else [text]
 
 
 _kept = lru_cache(maxsize=2048)(_facts)

@@ -11,11 +11,12 @@ from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from toolguard.classify.shell.tree import Opaque, tree
+from toolguard.classify.shell.lists import Step, behind_a_heredoc, pipelines
+from toolguard.classify.shell.tree import CARRIAGE_RETURN, Opaque, tree
 from toolguard.classify.shell.words import UNKNOWN, Piece, Word, ansi_text, unescaped, unescaped_in_quotes, words_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from tree_sitter import Node
 
@@ -23,6 +24,7 @@ MAX_COMMANDS = 400
 MAX_STEPS = 4000  # nodes of the tree, each time that one is looked at
 MAX_NESTED = 10  # texts inside texts: bash -c, eval, functions
 MAX_TURNS = 12  # of a loop over words that are known
+MAX_FOLDERS = 8  # that a command may run in
 
 _TEMPORARY_NAMES = re.compile(r"TMP|TEMP|SCRATCH", re.IGNORECASE)
 _GIVEN_BY_THE_ENVIRONMENT = {
@@ -33,6 +35,7 @@ _GIVEN_BY_THE_ENVIRONMENT = {
     "PAGER": "less",
     "PERL": "perl",
 }
+_STOPS_AT_ERRORS = re.compile(r"set -\w*e\w*( -\w+| pipefail)*")
 _SUBSCRIPT_THAT_RUNS = re.compile(r"\[[^\]]*(\$\(|`)")
 
 
@@ -59,6 +62,12 @@ class Scope:
 
     cwd: str | None
     home: str | None
+    elsewhere: frozenset[str | None] = frozenset()
+    """Where else it may be: a `cd` can fail, and a branch be skipped."""
+    failed: frozenset[str | None] = frozenset()
+    """Where it is if what was read last has failed."""
+    pushed: tuple[str | None, ...] = ()
+    """Where `popd` leads, as long as that is certain."""
     variables: dict[str, list[Word] | None] = field(default_factory=dict)
     functions: dict[str, Node] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
@@ -71,6 +80,31 @@ class Scope:
         made = copy(self)
         made.variables, made.functions, made.aliases = dict(self.variables), dict(self.functions), dict(self.aliases)
         return made
+
+    @property
+    def folders(self) -> frozenset[str | None]:
+        """All that it may be in."""
+        return self.elsewhere | {self.cwd}
+
+    def standing_in(self, folders: frozenset[str | None]) -> Scope:
+        """The same shell in other folders: what one remembers, the other does."""
+        made = copy(self)
+        made.cwd = self.cwd if self.cwd in folders else next(iter(folders), None)
+        made.elsewhere, made.pushed = folders - {made.cwd}, ()
+        return made
+
+    def may_be_in(self, folders: frozenset[str | None]) -> None:
+        """Add to them.
+
+        Raises:
+            Opaque: they are too many.
+        """
+        if folders <= self.folders:
+            return
+        self.elsewhere = (self.elsewhere | folders) - {self.cwd}
+        self.pushed = ()
+        if len(self.elsewhere) >= MAX_FOLDERS:
+            raise Opaque("too_many_folders")
 
     def absolute(self, path: str) -> str | None:
         """The path from the root; None where the working directory is not known."""
@@ -100,6 +134,7 @@ class Reader:
         self.nested = 0
         self.trouble: set[str] = set()
         self.subscripts = False
+        self.stops_at_errors = False
 
     def text(self, text: str, scope: Scope, feed: Feed | None = None, via: str = "top") -> Feed:
         """Walk over a text in a scope; returns what it puts out, as far as that is known."""
@@ -124,63 +159,83 @@ class Reader:
         self.steps += 1
         if self.steps > MAX_STEPS:
             raise Opaque("too_long")
-        handler = _HANDLERS.get(node.type)
-        if handler is not None:
-            return handler(self, node, scope, feed, via)
-        return self.each(node, scope, feed, via)
+        before = scope.failed = scope.folders
+        out = _HANDLERS.get(node.type, Reader.each)(self, node, scope, feed, via)
+        if node.type in _MAY_BE_SKIPPED and scope.folders != before:
+            scope.may_be_in(before | {None} if node.type in _REPEATED else before)
+            scope.failed = scope.folders
+        return out
 
     def each(self, node: Node, scope: Scope, feed: Feed | None, via: str) -> Feed:
         """Walk over the children, one after the other."""
         out: Feed | None = None
         for child in node.named_children:
-            if child.type in ("comment", "heredoc_redirect", "file_redirect", "herestring_redirect"):
-                continue
-            made = self.run(child, scope, feed, via)
-            out = (
-                made if out is None else Feed(_together(out, made), out.origin or made.origin, out.sensitive or made.sensitive)
-            )
+            if child.type not in ("comment", "heredoc_redirect", "file_redirect", "herestring_redirect"):
+                made = self.statement(child, scope, feed, via)
+                out = made if out is None else _both(out, made)
+        scope.failed |= scope.folders
         return out or Feed("")
 
-    def pipeline(self, node: Node, scope: Scope, feed: Feed | None, via: str) -> Feed:
-        """Each stage is a subshell, and gets what the one before puts out."""
-        now = feed
-        for child in node.named_children:
-            now = self.run(child, scope.inside(), now, via)
-        return now or Feed()
-
-    def redirected(self, node: Node, scope: Scope, feed: Feed | None, via: str) -> Feed:
-        """A statement with redirections: they may feed it, and hold substitutions of their own."""
-        body = node.child_by_field_name("body")
-        redirects, fed, pipe = self.redirects(node, scope, via)
-        if body is None:
-            out = self.command_of([], scope, fed or feed, redirects=redirects, via=via)
-        else:
-            out = self.with_redirects(body, scope, feed, via, redirects=redirects, fed=fed)
-        for each in pipe:
-            out = self.run(each, scope.inside(), out, via)
-        return Feed() if any(each.operator.startswith(">") for each in redirects) and not pipe else out
-
-    def with_redirects(
-        self, body: Node, scope: Scope, feed: Feed | None, via: str, *, redirects: list[Redirect], fed: Feed | None
-    ) -> Feed:
-        """The redirections of a list or a pipeline are those of its last command."""
-        if body.type == "command":
-            return self.command(body, scope, fed or feed, via, redirects)
-        if body.type in ("list", "pipeline", "negated_command") and body.named_child_count:
-            now = feed
-            for child in body.named_children[:-1]:
-                out = self.run(child, scope.inside() if body.type == "pipeline" else scope, now, via)
-                now = out if body.type == "pipeline" else now
-            return self.with_redirects(body.named_children[-1], scope, now, via, redirects=redirects, fed=fed)
-        out = self.run(body, scope, fed or feed, via)
-        self.judge(Invocation([], scope, None, redirects, {}, "group"), self)
+    def statement(self, node: Node, scope: Scope, feed: Feed | None, via: str) -> Feed:
+        """Walk over one of several that follow each other, whether it fails or not."""
+        if node.next_sibling is not None and node.next_sibling.type == "&":
+            return self.run(node, scope.inside(), feed, via)
+        out = self.run(node, scope, feed, via)
+        on_top = self.nested == 1 and node.type == "command" and node.parent is not None and node.parent.type == "program"
+        if not (on_top and self.stops_at_errors):
+            scope.may_be_in(scope.failed)
+        if on_top and self.commands == 1 and _STOPS_AT_ERRORS.fullmatch(_of(node)) and "set" not in scope.functions:
+            self.stops_at_errors = True
         return out
 
-    def redirects(self, node: Node, scope: Scope, via: str) -> tuple[list[Redirect], Feed | None, list[Node]]:
-        """The redirections below a node, what they feed it, and commands of a pipe that stands behind a heredoc's name."""
+    def chain(self, node: Node, scope: Scope, feed: Feed | None, via: str) -> Feed:
+        """`a && b`, where b runs in the folders that a has led to; `a || b`, where it runs in those that a has failed in."""
+        out: Feed | None = None
+        for operator, steps in pipelines(node):
+            failed = scope.failed if out is not None else frozenset()
+            right = scope.standing_in(failed) if operator == "||" else scope
+            made = self.pipeline(steps, right, feed, via)
+            if operator == "||":
+                exits = _exits(steps[-1].node, scope)
+                scope.failed = frozenset() if exits else right.failed
+                scope.may_be_in(frozenset() if exits else right.folders)
+            else:
+                scope.failed |= failed
+            out = made if out is None else _both(out, made)
+        return out or Feed()
+
+    def pipeline(self, steps: list[Step], scope: Scope, feed: Feed | None, via: str) -> Feed:
+        """Where there are several, each is a subshell, and gets what the one before puts out."""
+        if len(steps) == 1:
+            return self.step(steps[0], scope, feed, via)
+        now = feed
+        for step in steps:
+            now = self.step(step, scope.inside(), now, via)
+        scope.failed = scope.folders
+        return now or Feed()
+
+    def step(self, step: Step, scope: Scope, feed: Feed | None, via: str) -> Feed:
+        """A statement with its redirections, which may feed it, and hold substitutions of their own."""
+        redirects: list[Redirect] = []
+        for holder in step.redirected:
+            more, fed = self.redirects(holder, scope, via)
+            redirects, feed = redirects + more, fed or feed
+        node, out = step.node, Feed()
+        if node is None:
+            out = self.command_of([], scope, feed, redirects=redirects, via=via)
+        elif node.type == "command":
+            behind = [word for holder in step.redirected for word in behind_a_heredoc(holder)[0]]
+            out = self.command(node, scope, feed, via, outer=redirects, more=behind)
+        else:
+            out = self.run(node, scope, feed, via)
+            if redirects:
+                self.judge(Invocation([], scope, None, redirects, {}, "group"), self)
+        return Feed() if any(each.operator.startswith(">") for each in redirects) else out
+
+    def redirects(self, node: Node, scope: Scope, via: str) -> tuple[list[Redirect], Feed | None]:
+        """The redirections below a node, and what they feed it."""
         found: list[Redirect] = []
         feed: Feed | None = None
-        pipe: list[Node] = []
         for child in node.children:
             if child.type == "file_redirect":
                 operator = "".join(part.type for part in child.children if not part.is_named)
@@ -195,13 +250,12 @@ class Reader:
                 words = [word for part in child.named_children for word in self.words(part, scope, via)]
                 feed = Feed(words[0].sure + "\n" if len(words) == 1 and words[0].sure is not None else None)
             elif child.type == "heredoc_redirect":
-                feed, inner, more = self.heredoc(child, scope, via)
-                found += inner
-                pipe += more
-        return found, feed, pipe
+                feed = self.heredoc(child, scope, via)
+                found += self.redirects(child, scope, via)[0]
+        return found, feed
 
-    def heredoc(self, node: Node, scope: Scope, via: str) -> tuple[Feed, list[Redirect], list[Node]]:
-        """What a here-document feeds, the redirections and the pipe behind its name."""
+    def heredoc(self, node: Node, scope: Scope, via: str) -> Feed:
+        """What a here-document feeds."""
         text: str | None = ""
         for child in node.named_children:
             if child.type == "heredoc_body":
@@ -214,14 +268,7 @@ class Reader:
                         pieces = self.pieces(part, scope, via)
                         known = all(piece.known for piece in pieces)
                         text = text + "".join(piece.text for piece in pieces) if known and text is not None else None
-        redirects, _, _ = self.redirects(node, scope, via)
-        pipe = [
-            stage
-            for child in node.named_children
-            for stage in (child.named_children if child.type == "pipeline" else [child])
-            if child.type in ("pipeline", "command", "redirected_statement", "list", "subshell")
-        ]
-        return Feed(text), redirects, pipe
+        return Feed(text)
 
     def subshell(self, node: Node, scope: Scope, feed: Feed | None, via: str) -> Feed:
         """`( ... )`."""
@@ -306,11 +353,20 @@ class Reader:
 
     # -- commands --------------------------------------------------------------------------------------------------------
 
-    def command(self, node: Node, scope: Scope, feed: Feed | None, via: str, outer: list[Redirect] | None = None) -> Feed:
-        """A simple command: its words, what stands before them, and what is redirected."""
+    def command(
+        self,
+        node: Node,
+        scope: Scope,
+        feed: Feed | None,
+        via: str,
+        *,
+        outer: Sequence[Redirect] = (),
+        more: Sequence[Node] = (),
+    ) -> Feed:
+        """A simple command: its words (`more` of them), what stands before them, and what is redirected (`outer`, too)."""
         assigned: dict[str, Word] = {}
         words: list[Word] = []
-        for child in node.children:
+        for child in (*node.children, *more):
             if child.type == "variable_assignment":
                 inner = scope.inside()
                 self.assignment(child, inner, feed, via)
@@ -323,11 +379,8 @@ class Reader:
                     words.append(Word(_of(child)))
             elif child.is_named and child.type not in ("file_redirect", "heredoc_redirect", "herestring_redirect", "comment"):
                 words += self.words(child, scope, via)
-        redirects, fed, pipe = self.redirects(node, scope, via)
-        out = self.command_of(words, scope, fed or feed, redirects=[*(outer or []), *redirects], assigned=assigned, via=via)
-        for each in pipe:
-            out = self.run(each, scope.inside(), out, via)
-        return out
+        redirects, fed = self.redirects(node, scope, via)
+        return self.command_of(words, scope, fed or feed, redirects=[*outer, *redirects], assigned=assigned, via=via)
 
     def command_of(
         self,
@@ -350,13 +403,27 @@ class Reader:
             return self.text(" ".join([text, *(word.text for word in words[1:])]), inner, feed, "alias")
         if name is not None and name in scope.functions and self.nested < MAX_NESTED:
             body = scope.functions.pop(name)  # recursion is looked at once
-            before, scope.arguments = scope.arguments, words[1:]
+            before, scope.arguments, began = scope.arguments, words[1:], scope.folders
             self.nested += 1
             out = self.run(body, scope, feed, "function")
             self.nested -= 1
             scope.arguments, scope.functions[name] = before, body
+            scope.may_be_in(began)  # it may return at once
+            scope.failed = scope.folders
             return out
-        return self.judge(Invocation(words, scope, feed, redirects or [], assigned or {}, via), self)
+        if name in ("set", "shopt"):
+            self.stops_at_errors = False
+        began = scope.folders
+        elsewhere: frozenset[str | None] = frozenset()
+        for folder in scope.elsewhere:
+            inner = scope.standing_in(frozenset((folder,)))
+            self.judge(Invocation(words, inner, feed, redirects or [], assigned or {}, via), self)
+            elsewhere |= inner.folders
+        scope.elsewhere = frozenset()
+        out = self.judge(Invocation(words, scope, feed, redirects or [], assigned or {}, via), self)
+        scope.may_be_in(elsewhere)
+        scope.failed = began if name in _MOVES else began | scope.folders
+        return out
 
     # -- words -----------------------------------------------------------------------------------------------------------
 
@@ -519,8 +586,22 @@ _LITERALS: dict[str, Callable[[str], Piece]] = {
 }
 
 
-def _together(one: Feed, other: Feed) -> str | None:
-    return one.text + other.text if one.text is not None and other.text is not None else None
+_MOVES = ("cd", "pushd", "popd")
+_REPEATED = ("while_statement", "c_style_for_statement", "for_statement")
+_MAY_BE_SKIPPED = (*_REPEATED, "if_statement", "elif_clause", "else_clause", "case_statement", "case_item")
+
+
+def _exits(node: Node | None, scope: Scope) -> bool:
+    """Whether nothing follows it, as behind `cd x || exit 1`."""
+    while node is not None and node.type == "compound_statement" and node.named_child_count:
+        node = node.named_children[-1]
+    name = node.child_by_field_name("name") if node is not None and node.type == "command" else None
+    return name is not None and _of(name) == "exit" and "exit" not in scope.functions and "exit" not in scope.aliases
+
+
+def _both(one: Feed, other: Feed) -> Feed:
+    text = one.text + other.text if one.text is not None and other.text is not None else None
+    return Feed(text, one.origin or other.origin, one.sensitive or other.sensitive)
 
 
 def _of(node: Node) -> str:
@@ -528,7 +609,7 @@ def _of(node: Node) -> str:
 
 
 def _text(data: bytes) -> str:
-    return data.decode("utf-8", "surrogatepass")
+    return data.decode("utf-8", "surrogatepass").replace(CARRIAGE_RETURN, "\r")
 
 
 def _scan(reader: Reader, node: Node, scope: Scope, _feed: Feed | None, via: str) -> Feed:
@@ -537,8 +618,9 @@ def _scan(reader: Reader, node: Node, scope: Scope, _feed: Feed | None, via: str
 
 _HANDLERS: dict[str, Callable[[Reader, Node, Scope, Feed | None, str], Feed]] = {
     "command": Reader.command,
-    "pipeline": Reader.pipeline,
-    "redirected_statement": Reader.redirected,
+    "list": Reader.chain,
+    "pipeline": Reader.chain,
+    "redirected_statement": Reader.chain,
     "subshell": Reader.subshell,
     "function_definition": Reader.function,
     "variable_assignment": Reader.assignment,

@@ -646,7 +646,10 @@ _REMOVING = re.compile(r"\b(drop|delete|truncate|alter|update)\b", re.IGNORECASE
 def _change_directory(name: str, arguments: Arguments, invocation: Invocation) -> None:
     scope = invocation.scope
     if name == "popd":
-        return  # back to where it was, or further: the worse of both is looked at before
+        scope.cwd, scope.pushed = (scope.pushed[-1], scope.pushed[:-1]) if scope.pushed else (None, ())
+        return
+    if name == "pushd":
+        scope.pushed = (*scope.pushed, scope.cwd)
     if not arguments.operands:
         scope.cwd = scope.home
         return

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from functools import lru_cache
 from itertools import count
 from typing import TYPE_CHECKING
+
+from toolguard.classify.shell import second
 
 if TYPE_CHECKING:
     from tree_sitter import Language, Node, Parser
@@ -14,10 +17,22 @@ MAX_LENGTH = 20_000  # characters
 MAX_NODES = 2_500  # of the tree; a script of a hundred lines has some 900
 MAX_STEPS = 200  # of the parser, each a hundred of its operations; bounds what it does to recover from an error
 MAX_DEPTH = 60  # brackets within each other
+CARRIAGE_RETURN = "\ue00d"  # stands for "\r" in a tree: the grammar takes that for a blank, bash for a part of a word
 
 _OPENS = re.compile(rb"\$\(|`|[<>]\(")
 _LINE_END = re.compile(rb"(?<!\\)\n")
 _QUOTED_START = re.compile(rb"<<-?\s*[^\n]*['\"\\]")
+_COMMANDS = ("command_name", "declaration_command", "unset_command", "test_command")
+_ON_ONE_LINE = (
+    "command",
+    "declaration_command",
+    "unset_command",
+    "redirected_statement",
+    "negated_command",
+    "list",
+    "pipeline",
+)
+_GO_ON = ("&&", "||", "|", "|&")
 _SUBSTITUTIONS = ("command_substitution", "process_substitution")
 
 
@@ -33,9 +48,9 @@ def tree(text: str) -> Node:
     """
     if len(text) > MAX_LENGTH:
         raise Opaque("too_long")
-    if "\x00" in text or any("\ud800" <= sign <= "\udfff" for sign in text):
+    if "\x00" in text or CARRIAGE_RETURN in text or any("\ud800" <= sign <= "\udfff" for sign in text):
         raise Opaque("control_char")
-    text = re.sub(r"\\\s*$", "", text)
+    text = re.sub(r"\\\s*$", "", text.replace("\r", CARRIAGE_RETURN))
     if "<<" not in text and "'" not in text:  # where neither could hold it as it is, a line goes on behind a backslash
         text = text.replace("\\\n", "")
     data = text.encode("utf-8", "surrogatepass")
@@ -45,7 +60,8 @@ def tree(text: str) -> Node:
         raise Opaque("parse_error")
     if root.descendant_count > MAX_NODES:
         raise Opaque("too_long")
-    _audit(root, data)
+    commands = _audit(root, data)
+    _check_second(text, data, commands)
     return root
 
 
@@ -86,8 +102,9 @@ def check_depth(data: bytes) -> None:
             raise Opaque("too_deep")
 
 
-def _audit(root: Node, data: bytes) -> None:
-    """Every `$(`, backquote and `<(` of the text has to be the start of a node, or be quoted."""
+def _audit(root: Node, data: bytes) -> list[Node]:
+    """Every `$(`, backquote and `<(` of the text has to be the start of a node, or be quoted. Returns what starts a command."""
+    commands: list[Node] = []
     starts: set[int] = set()
     quoted: list[tuple[int, int]] = []
     waiting = [(root, False)]
@@ -97,6 +114,8 @@ def _audit(root: Node, data: bytes) -> None:
             quoted.append((node.start_byte, node.end_byte))
             continue
         _check(node)
+        if node.type in _COMMANDS:
+            commands.append(node)
         if node.type in _SUBSTITUTIONS:
             starts.add(node.start_byte)
         elif node.type == "heredoc_redirect" and _QUOTED_START.match((node.text or b"").split(b"\n")[0]):
@@ -104,6 +123,19 @@ def _audit(root: Node, data: bytes) -> None:
         in_string = node.type == "string" or (in_string and node.type not in _SUBSTITUTIONS)
         waiting.extend((child, in_string) for child in node.children)
     _check_openers(data, starts, quoted)
+    return commands
+
+
+def _check_second(text: str, data: bytes, commands: list[Node]) -> None:
+    """Refuse a text in which another parser sees a program where none begins, here or by this name."""
+    others = second.programs(text)
+    if not others:
+        return
+    starts = {len(data[: node.start_byte].decode("utf-8", "replace")) for node in commands}
+    names = Counter((node.text or b"").decode("utf-8", "replace") for node in commands)
+    seen = Counter(name for _, name in others)
+    if any(place not in starts and seen[name] > names[name] for place, name in others):
+        raise Opaque("two_readings")
 
 
 def _check(node: Node) -> None:
@@ -113,8 +145,22 @@ def _check(node: Node) -> None:
         _check_name(node)
     elif node.type == "word" and _LINE_END.search(text):
         raise Opaque("line_end_in_word")
+    elif node.type in _ON_ONE_LINE:
+        _check_line(node)
     elif node.type in _SUBSTITUTIONS and text.startswith(b"`") and b"\\`" in text:
         raise Opaque("nested_backquotes")
+
+
+def _check_line(node: Node) -> None:
+    """The grammar takes the next line for more words at times; a line goes on behind a backslash or an operator only."""
+    text = node.text or b""
+    before = None
+    for child in node.children:
+        if before is not None:
+            gap = text[before.end_byte - node.start_byte : child.start_byte - node.start_byte]
+            if _LINE_END.search(gap) and before.type not in _GO_ON:
+                raise Opaque("line_end_in_command")
+        before = child if child.type != "comment" or before is None else before
 
 
 def _check_openers(data: bytes, starts: set[int], quoted: list[tuple[int, int]]) -> None:
