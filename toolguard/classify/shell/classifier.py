@@ -59,7 +59,10 @@ def _as_facts(effects: Effects) -> ShellFacts:
     paths = not opaque and not effects.unknown_paths
     return ShellFacts(
         parse="opaque" if opaque else "ok",
+        commands=tuple(effects.commands),
         programs=tuple(effects.programs),
+        verbs=tuple(effects.verbs),
+        folders=tuple(effects.folders),
         destructive=known(effects.kinds),
         destructive_kinds=tuple(sorted(effects.kinds)),
         reads=None if opaque else tuple(effects.reads),

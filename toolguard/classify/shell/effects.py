@@ -9,7 +9,10 @@ from dataclasses import dataclass, field
 class Effects:
     """Lists of paths are absolute where the working directory is known; of what is not known, the codes of why."""
 
+    commands: dict[str, None] = field(default_factory=dict)
     programs: dict[str, None] = field(default_factory=dict)
+    verbs: dict[str, None] = field(default_factory=dict)
+    folders: dict[str, None] = field(default_factory=dict)
     reads: dict[str, None] = field(default_factory=dict)
     writes: dict[str, None] = field(default_factory=dict)
     deletes: dict[str, None] = field(default_factory=dict)

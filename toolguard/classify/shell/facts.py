@@ -10,9 +10,15 @@ class ShellFacts:
     """None: not known, and `why_unknown` says why."""
 
     parse: str
-    """`ok`; `fallback`, where only the second parser read it; `opaque`, where nobody did: then most other facts are unknown."""
+    """`ok`, or `opaque` where it cannot be read for certain: then most other facts are unknown."""
+    commands: tuple[str, ...] = ()
+    """Each command with its words, quoted as a shell would; `…` stands for a word that is not known."""
     programs: tuple[str, ...] = ()
     """The programs it runs, by name, whatever they are wrapped in."""
+    verbs: tuple[str, ...] = ()
+    """Programs that have subcommands, with that: `git push`, `docker run`, `kubectl delete`, whatever options stand between."""
+    folders: tuple[str, ...] = ()
+    """The folders in which something runs, or may run should a `cd` fail; `…` for one that is not known."""
     destructive: bool | None = None
     """Removes or overwrites what is not made again by a build: files, history, databases, machines, clusters."""
     destructive_kinds: tuple[str, ...] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from toolguard.classify import places
@@ -29,6 +30,7 @@ _HARMLESS_VALUES = re.compile(
     r"|cat|less( -\w+)?|more|vi|vim|nano|true|:|code( --wait)?|emacs|/bin/(ba|z)?sh|/usr/bin/\w+sh|(--[\w-]+(=[\w./:-]+)?\s*)+|"
     r"-[jkswi\d ]+|-X[\w:=+.,-]+( -X[\w:=+.,-]+)*|-W\w*"
 )
+_NOT_KNOWN = "…"
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 
 
@@ -44,6 +46,10 @@ class Judge:
         self.assignments(invocation)
         if not invocation.words:
             return Feed("")
+        self.effects.commands.setdefault(
+            " ".join(_NOT_KNOWN if word.sure is None else quote(word.sure) for word in invocation.words)
+        )
+        self.effects.folders.setdefault(invocation.scope.cwd or _NOT_KNOWN)
         first = invocation.words[0]
         if first.origin == "environment_variable" and not first.text and not first.tail and not first.known:
             return self.from_environment(invocation, reader)
@@ -54,6 +60,7 @@ class Judge:
         spec = spec_of(name)
         if spec is None:
             return self.unknown(invocation)
+        self.subcommand(name, spec, invocation.words[1:])
         out = runs.other_command(self, name, spec, invocation, reader)
         if out is not None:
             return out
@@ -108,6 +115,13 @@ class Judge:
             self.effects.reasons.add("secret_to_unknown_program")
         return Feed(None, "", sensitive=False)
 
+    def subcommand(self, name: str, spec: dict[str, Any], words: list[Word]) -> None:
+        """Note a program's first operand, where that says what it does."""
+        if "container" in spec or any("sub" in rule or "second" in rule for rule in spec.get("rules") or ()):
+            operands = told_apart(words, spec)[0].operands
+            if operands and operands[0].sure:
+                self.effects.verbs.setdefault(f"{name} {operands[0].sure}")
+
     def does(self, spec: dict[str, Any], arguments: Arguments) -> None:
         """What its data says it does."""
         if spec.get("network"):
@@ -159,6 +173,10 @@ class Judge:
         begins = value.text.partition(":")[0]
         if begins and places.place_of(invocation.scope.absolute(begins) or begins, self.around) == "tmp":
             self.effects.code.add("hook")
+
+
+def _written(word: Word) -> str:
+    return _NOT_KNOWN if not word.known else word.text if word.glob else quote(word.text)
 
 
 def rule_holds(rule: dict[str, Any], arguments: Arguments) -> bool:
