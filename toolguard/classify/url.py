@@ -115,11 +115,10 @@ def _facts(text: str, method: str | None) -> UrlFacts:
     except ValueError:
         return _unknown("is not a URL")
     scheme, host = url.protocol.removesuffix(":"), url.hostname.lower().removesuffix(".")
-    here = (scheme, host.strip("[]"), _port(scheme, port))
-    if here != (second.scheme, (second.hostname or "").removesuffix("."), _port(second.scheme, second_port)):
-        return _unknown("is read in two ways by two libraries")
-    if not host or _is_disguised(host):
+    if not host or host.strip("[]") != (second.hostname or "").removesuffix(".") or _is_disguised(host):
         return _unknown("has a host that is not written the usual way")
+    if (scheme, _port(scheme, port)) != (second.scheme, _port(second.scheme, second_port)):
+        return _unknown("is read in two ways by two libraries")
     if any(host == name or host.endswith(f".{name}") for name in _WILDCARD_NAMES):
         return _unknown("has a host that resolves to whatever its name says")
     return UrlFacts(
