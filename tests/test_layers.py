@@ -24,6 +24,15 @@ DOORS = {
     "tree_sitter": "toolguard.classify.shell",
     "tree_sitter_bash": "toolguard.classify.shell",
     "yaml": "toolguard.policy.load",
+    "agents": "toolguard.adapters.openai_agents",
+    "anthropic": "toolguard.adapters.anthropic",
+    "langchain": "toolguard.adapters.langchain",
+    "langchain_core": "toolguard.adapters.langchain",
+    "langgraph": "toolguard.adapters.langchain",
+    "mcp": "toolguard.adapters.mcp",
+    "mcp_types": "toolguard.adapters.mcp",
+    "openai": "toolguard.adapters.openai",
+    "pydantic_ai": "toolguard.adapters.pydantic_ai",
 }
 ALSO = {"yaml": ("toolguard.classify.shell.programs",)}  # what is known of programs is data, and lies below the policies
 IN_USE = ("blake3", "yaml")  # a walk that does not see these sees nothing

@@ -17,6 +17,7 @@ from toolguard.binding import Binding
 from toolguard.canonical import snapshot
 from toolguard.errors import MalformedCall, ToolDenied, ToolHalted
 from toolguard.model import Outcome, Verdict
+from toolguard.tickets import Ticket, ticket_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable
@@ -67,22 +68,59 @@ class GuardedTool:
         except MalformedCall as malformed:
             reason = f"malformed call: {malformed}"
             raise ToolDenied((yield Work(lambda: self.point.refuse(self.name, reason, group=self.group)))) from None
-        decision: Decision = yield Work(
-            lambda: self.point.evaluate(self.name, view, group=self.group),
-            lambda: self.point.evaluate_async(self.name, view, group=self.group),
-        )
-        if decision.verdict == Verdict.ESCALATE:
-            asked = decision
-            decision = yield Work(lambda: self.point.approve(asked), lambda: self.point.approve_async(asked))
-        elif not decision.allowed:
-            raise ToolHalted(decision) if decision.halted else ToolDenied(decision)
-        outcome: Outcome = yield Run(*self.binding.spread(own | injected), self.point.running(decision))
-        yield Work(lambda: self.point.settle(decision, outcome), lambda: self.point.settle_async(decision, outcome))
-        return outcome
+        decision = ticket_for(self.point, self.name, self.group, view)
+        if decision is None:
+            decision = yield Work(
+                lambda: self.point.evaluate(self.name, view, group=self.group),
+                lambda: self.point.evaluate_async(self.name, view, group=self.group),
+            )
+            if decision.verdict == Verdict.ESCALATE:
+                asked = decision
+                decision = yield Work(lambda: self.point.approve(asked), lambda: self.point.approve_async(asked))
+            elif not decision.allowed:
+                raise ToolHalted(decision) if decision.halted else ToolDenied(decision)
+        return (yield from _to_its_end(self.point, decision, *self.binding.spread(own | injected)))
+
+
+def _to_its_end(
+    point: DecisionPoint, decision: Decision, args: list[Any], kwargs: dict[str, Any], ticket: Ticket | None = None
+) -> Generator[Step, Any, Outcome]:
+    """Run an allowed call and record its outcome, unless a guarded function inside of it has done that."""
+    outcome: Outcome = yield Run(args, kwargs, point.running(decision))
+    if ticket is None or not ticket.used:
+        yield Work(lambda: point.settle(decision, outcome), lambda: point.settle_async(decision, outcome))
+    return outcome
+
+
+def carried_out(point: DecisionPoint, decision: Decision, tool: Callable[[], R]) -> R:
+    """Run the tool of an allowed call, with a ticket for it, and record what became of it. Raises what the tool raises."""
+    ticket = Ticket(point, decision)
+
+    def run() -> R:
+        with ticket:
+            return tool()
+
+    return _driven(_to_its_end(point, decision, [], {}, ticket), run)  # type: ignore[no-any-return]
+
+
+async def carried_out_async(point: DecisionPoint, decision: Decision, tool: Callable[[], Awaitable[R]]) -> R:
+    """As `carried_out`, for a coroutine."""
+    ticket = Ticket(point, decision)
+
+    async def run() -> R:
+        with ticket:
+            return await tool()
+
+    return await _driven_async(_to_its_end(point, decision, [], {}, ticket), run)  # type: ignore[no-any-return]
 
 
 def guarded(
-    point: DecisionPoint, *, tool: str | None = None, group: str | None = None, injected: Iterable[str] = ()
+    point: DecisionPoint,
+    *,
+    tool: str | None = None,
+    group: str | None = None,
+    injected: Iterable[str] = (),
+    on_deny: Callable[[ToolDenied], Any] | None = None,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Guard a function, method, coroutine, generator or async generator.
 
@@ -98,9 +136,12 @@ def guarded(
         group: the group policies use.
         injected: parameters that the host program fills in (a connection, a run context): not judged, passed on untouched.
             `self` and `cls` always are.
+        on_deny: for functions and coroutines, makes what a denied call returns in the place of raising:
+            `ToolDenied.message_for_model` hands the model the reason as the tool's result.
 
     Raises:
-        TypeError: at decoration, for what is not a function, or an injected name that the function does not have.
+        TypeError: at decoration, for what is not a function, or an injected name that the function does not have, and for
+            `on_deny` on a generator.
     """
     if not all(hasattr(point, verb) for verb in VERBS):
         raise TypeError(f"`{point!r}` does not decide anything: write `@guarded(guard)` with a Guard")
@@ -114,60 +155,83 @@ def guarded(
         if not name:
             raise TypeError(f"`{function!r}` has no name: say `tool=`")
         tool_behind = GuardedTool(point, function, name, group, Binding(function, injected))
-        return _dressed(_wrapper(tool_behind), function)
+        return _dressed(_wrapper(tool_behind, on_deny), function)
 
     return decorate
 
 
-def _wrapper(tool: GuardedTool) -> Callable[..., Any]:
+def _wrapper(tool: GuardedTool, on_deny: Callable[[ToolDenied], Any] | None) -> Callable[..., Any]:
     """A wrapper of the same kind as the tool, so that frameworks treat it alike."""
     function = tool.function
     plain = inspect.isroutine(function) or isinstance(function, functools.partial)
     kind = function if plain else function.__call__  # type: ignore[operator]
+    if inspect.iscoroutinefunction(kind):
+        return _coroutine(tool, on_deny)
+    generator = inspect.isgeneratorfunction(kind) or inspect.isasyncgenfunction(kind)
+    if generator and on_deny is not None:
+        raise TypeError(f"`{tool.name}` is a generator, which has no result to put a denial in: leave `on_deny` out")
     if inspect.isasyncgenfunction(kind):
         return _async_generator(tool)
-    if inspect.iscoroutinefunction(kind):
-        return _coroutine(tool)
-    return _generator(tool) if inspect.isgeneratorfunction(kind) else _function(tool)
+    return _generator(tool) if generator else _function(tool, on_deny)
 
 
-def _function(tool: GuardedTool) -> Callable[..., Any]:
+def _function(tool: GuardedTool, on_deny: Callable[[ToolDenied], Any] | None) -> Callable[..., Any]:
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        flow, answer = tool.enforcement(args, kwargs), None
-        while isinstance(step := _next(flow, answer), Work | Run):
-            if isinstance(step, Work):
-                answer = step.do()
-                continue
-            ended = _Ended(step.running)
-            try:
-                step.running.check()
-                with step.running:
-                    answer = ended.returned(tool.function(*step.args, **step.kwargs))
-            except BaseException as error:  # noqa: BLE001 - raised again once it is recorded
-                answer = ended.raised(error)
-        return _result(step)
+        return _driven(tool.enforcement(args, kwargs), tool.function)
 
-    return wrapper
+    def saying(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return wrapper(*args, **kwargs)
+        except ToolDenied as denied:
+            return on_deny(denied)  # type: ignore[misc]
+
+    return saying if on_deny else wrapper
 
 
-def _coroutine(tool: GuardedTool) -> Callable[..., Any]:
+def _driven(flow: Generator[Step, Any, Outcome], function: Callable[..., Any]) -> Any:
+    answer = None
+    while isinstance(step := _next(flow, answer), Work | Run):
+        if isinstance(step, Work):
+            answer = step.do()
+            continue
+        ended = _Ended(step.running)
+        try:
+            step.running.check()
+            with step.running:
+                answer = ended.returned(function(*step.args, **step.kwargs))
+        except BaseException as error:  # noqa: BLE001 - raised again once it is recorded
+            answer = ended.raised(error)
+    return _result(step)
+
+
+def _coroutine(tool: GuardedTool, on_deny: Callable[[ToolDenied], Any] | None) -> Callable[..., Any]:
     async def wrapper(*args: Any, **kwargs: Any) -> Any:
-        flow, answer = tool.enforcement(args, kwargs), None
-        while isinstance(step := _next(flow, answer), Work | Run):
-            if isinstance(step, Work):
-                answer = await _off_the_loop(step)
-                continue
-            ended = _Ended(step.running)
-            _cancelled_by_a_halt(step.running)
-            try:
-                step.running.check()
-                with step.running:
-                    answer = ended.returned(await tool.function(*step.args, **step.kwargs))
-            except BaseException as error:  # noqa: BLE001 - raised again once it is recorded
-                answer = ended.raised(error)
-        return _result(step)
+        return await _driven_async(tool.enforcement(args, kwargs), tool.function)
 
-    return wrapper
+    async def saying(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return await wrapper(*args, **kwargs)
+        except ToolDenied as denied:
+            return on_deny(denied)  # type: ignore[misc]
+
+    return saying if on_deny else wrapper
+
+
+async def _driven_async(flow: Generator[Step, Any, Outcome], function: Callable[..., Any]) -> Any:
+    answer = None
+    while isinstance(step := _next(flow, answer), Work | Run):
+        if isinstance(step, Work):
+            answer = await _off_the_loop(step)
+            continue
+        ended = _Ended(step.running)
+        _cancelled_by_a_halt(step.running)
+        try:
+            step.running.check()
+            with step.running:
+                answer = ended.returned(await function(*step.args, **step.kwargs))
+        except BaseException as error:  # noqa: BLE001 - raised again once it is recorded
+            answer = ended.raised(error)
+    return _result(step)
 
 
 def _generator(tool: GuardedTool) -> Callable[..., Any]:

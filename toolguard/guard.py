@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, Unpack
 
 from toolguard.approvals.answer import withdraw
 from toolguard.approvals.asking import Asking, Verbs
@@ -23,14 +23,16 @@ from toolguard.approvals.people import people_of
 from toolguard.audit.chance import random_id
 from toolguard.audit.checkpoint import Checkpoints
 from toolguard.audit.log import DURABILITIES, IN_PROCESS, Log, captures_of
+from toolguard.enforce import guarded
 from toolguard.engine.compile import PolicySet
 from toolguard.engine.decide import decide
-from toolguard.errors import MalformedCall, StoreError
+from toolguard.errors import ApprovalUnavailable, MalformedCall, StoreError
 from toolguard.figures import FIGURES
 from toolguard.halt import GLOBAL, LEVELS, THROTTLE, Halt, Halts, check_scope, tripped
 from toolguard.model import Decision, Identity, Outcome, ToolCall, Verdict
+from toolguard.point import Who
 from toolguard.policy.load import load_policies, pack_files, policy_files
-from toolguard.proposal import Who, again, harmless, identify, merged, plain_call
+from toolguard.proposal import again, harmless, identify, merged, plain_call
 from toolguard.recording import Recording
 from toolguard.running import Running, RunningCall
 from toolguard.stores.given import opened
@@ -38,13 +40,16 @@ from toolguard.text import printable
 from toolguard.watch import Watcher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from toolguard.approvals.callback import Approver
-    from toolguard.model import Record
+    from toolguard.errors import ToolDenied
+    from toolguard.model import Approval, Record
     from toolguard.stores.base import Store
 
+P = ParamSpec("P")
+R = TypeVar("R")
 
 MAX_CAUSE = 1000  # characters
 
@@ -235,10 +240,10 @@ class Guard:
         """
         return self._log.reset(limit_id, key, by, reason)
 
-    def refuse(self, tool: str, reason: str, *, group: str | None = None) -> Decision:
+    def refuse(self, tool: str, reason: str, **who: Unpack[Who]) -> Decision:
         """Record that a call was refused before it could be judged (arguments that cannot be read, for instance)."""
-        call = ToolCall(tool, {}, group, call_id=self._new_id())
-        identify(call, _caller.get())
+        call = ToolCall(tool, {}, who.get("group"), call_id=who.get("call_id") or self._new_id())
+        identify(call, merged(_caller.get(), Identity(who.get("agent_id"), who.get("session_id"), who.get("org_id"))))
         return self._recorded(self._denial(harmless(call), reason))
 
     def approve(self, decision: Decision) -> Decision:
@@ -254,6 +259,20 @@ class Guard:
     async def approve_async(self, decision: Decision) -> Decision:
         """As `approve`, for asyncio: other coroutines go on, and an approver that is a coroutine is awaited."""
         return await self._asking.answered_async(decision)
+
+    def answer(self, decision: Decision, approval: Approval) -> Decision:
+        """Record the answer of a person whom the program has asked by itself, and vouches for. The decision to go on with.
+
+        Where the guard has `approvers`, only answers that they have signed count, and this one is refused.
+
+        Raises:
+            ApprovalUnavailable: answers have to be signed, or this one could not be recorded.
+            ApprovalRefused: the answer is no.
+            ToolDenied: something else denies the call by now (ToolHalted: a halt).
+        """
+        if decision.escalation is not None:
+            raise ApprovalUnavailable(decision, f"{decision.reason}: an answer has to be signed by one of the `approvers`")
+        return self._asking.settled(decision, approval)
 
     def pending(self) -> list[Escalation]:
         """The escalated calls that wait for an answer, the oldest first."""
@@ -288,6 +307,32 @@ class Guard:
     def running(self, decision: Decision) -> RunningCall:
         """The allowed call is about to run; what a halt can stop of it is registered there."""
         return RunningCall(self._running, decision)
+
+    def wrap(
+        self,
+        tool: Callable[P, R],
+        *,
+        name: str | None = None,
+        group: str | None = None,
+        injected: Iterable[str] = (),
+        on_deny: Callable[[ToolDenied], Any] | None = None,
+    ) -> Callable[P, R]:
+        """The tool, guarded; what `@guarded` does to a function that is defined somewhere else. `name`: as policies call it."""
+        return guarded(self, tool=name, group=group, injected=injected, on_deny=on_deny)(tool)
+
+    def wrap_registry(
+        self,
+        tools: Mapping[str, Callable[..., Any]],
+        *,
+        groups: Mapping[str, str] | None = None,
+        on_deny: Callable[[ToolDenied], Any] | None = None,
+    ) -> dict[str, Callable[..., Any]]:
+        """Every tool of a registry, guarded under the name it has there. `groups`: the group of each, by name.
+
+        For loops of your own: `on_deny=ToolDenied.message_for_model` gives the model the reason as the tool's result.
+        """
+        known = groups or {}
+        return {name: self.wrap(tool, name=name, group=known.get(name), on_deny=on_deny) for name, tool in tools.items()}
 
     def reload(self) -> str:
         """Read the policies again from where they came and put them in force, all of them or none. Returns their revision.

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Unpack
 
-    from toolguard.model import Decision, Outcome
+    from toolguard.model import Approval, Decision, Outcome
+
+
+class Who(TypedDict, total=False):
+    """What a call may come with besides its tool and parameters."""
+
+    group: str | None
+    agent_id: str | None
+    session_id: str | None
+    org_id: str | None
+    context: Mapping[str, Any] | None
+    call_id: str | None
 
 
 class Stoppable(Protocol):
@@ -37,13 +49,13 @@ class Stoppable(Protocol):
 class DecisionPoint(Protocol):
     """What enforcement needs of whoever decides, in this process or elsewhere."""
 
-    def evaluate(self, tool: str, params: Mapping[str, Any], *, group: str | None = None) -> Decision:
+    def evaluate(self, tool: str, params: Mapping[str, Any], **who: Unpack[Who]) -> Decision:
         """Judge and record one call; never raises for a verdict."""
 
-    async def evaluate_async(self, tool: str, params: Mapping[str, Any], *, group: str | None = None) -> Decision:
+    async def evaluate_async(self, tool: str, params: Mapping[str, Any], **who: Unpack[Who]) -> Decision:
         """As `evaluate`, without holding up asyncio's event loop."""
 
-    def refuse(self, tool: str, reason: str, *, group: str | None = None) -> Decision:
+    def refuse(self, tool: str, reason: str, **who: Unpack[Who]) -> Decision:
         """Record that a call was refused before it could be judged."""
 
     def approve(self, decision: Decision) -> Decision:
@@ -60,3 +72,16 @@ class DecisionPoint(Protocol):
 
     async def settle_async(self, decision: Decision, outcome: Outcome) -> None:
         """As `settle`, without holding up asyncio's event loop."""
+
+
+class Answerable(DecisionPoint, Protocol):
+    """What adapters need of it besides: questions and answers, and stopping a session."""
+
+    def pending(self) -> Sequence[Any]:
+        """The escalated calls that wait for an answer in the ledger."""
+
+    def answer(self, decision: Decision, approval: Approval) -> Decision:
+        """Record an answer that the program vouches for; the decision to go on with, or ToolDenied."""
+
+    def halt(self, scope: str, *, reason: str, by: str, level: str = "halt") -> Any:
+        """Stop, or slow down, what the scope covers."""

@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypedDict
+from typing import Any
 
 import toolguard.paths  # noqa: F401 - facts about paths follow links through it
 from toolguard.canonical import kind_name, refuse, snapshot
 from toolguard.model import Identity, ToolCall
 
 MAX_NAME = 256  # characters of a tool's, group's or caller's name
-
-
-class Who(TypedDict, total=False):
-    """What a call may come with besides its tool and parameters."""
-
-    group: str | None
-    agent_id: str | None
-    session_id: str | None
-    org_id: str | None
-    context: Mapping[str, Any] | None
-    call_id: str | None
 
 
 def again(call: ToolCall) -> dict[str, Any]:

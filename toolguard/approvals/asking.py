@@ -45,7 +45,7 @@ class Asking:
             seconds = until_expiry(decision, self._log.now())
             self._waiting.until(decision.escalation.id, lambda: self._is_over(decision), seconds)
             return self._judged_again(decision)
-        return self._recorded(decision, ask(self._approver, decision))
+        return self.settled(decision, ask(self._approver, decision))
 
     async def answered_async(self, decision: Decision) -> Decision:
         """As `answered`, for asyncio."""
@@ -55,7 +55,7 @@ class Asking:
             seconds = until_expiry(decision, self._log.now())
             await self._waiting.until_async(decision.escalation.id, lambda: self._is_over(decision), seconds)
             return await asyncio.to_thread(self._judged_again, decision)
-        return await asyncio.to_thread(self._recorded, decision, await ask_async(self._approver, decision))
+        return await asyncio.to_thread(self.settled, decision, await ask_async(self._approver, decision))
 
     def _is_over(self, decision: Decision) -> bool:
         return status_of(decision, self._log.store) != PENDING or self._halted(decision).halted
@@ -76,7 +76,8 @@ class Asking:
             _logger.exception("that nobody has answered could not be recorded")
         raise ApprovalUnavailable(decision, f"{decision.reason}: nobody has answered in time")
 
-    def _recorded(self, decision: Decision, approval: Approval) -> Decision:
+    def settled(self, decision: Decision, approval: Approval) -> Decision:
+        """The decision to go on with after an approver's answer; see `Guard.approve` for what is raised."""
         try:
             settled = self._record(decision, approval)
         except Exception as error:  # an answer that is not on record is none
