@@ -36,10 +36,10 @@ class Scripted(BaseChatModel):
     def bind_tools(self, tools, **_):
         return self
 
-    def _generate(self, messages, stop=None, **_):
+    def _generate(self, messages, stop=None, *_, **__):
         return ChatResult(generations=[ChatGeneration(message=next(self.turns))])
 
-    def _stream(self, messages, stop=None, **_):
+    def _stream(self, messages, stop=None, *_, **__):
         message = next(self.turns)
         yield ChatGenerationChunk(message=AIMessageChunk(content=message.content))
         for index, each in enumerate(message.tool_calls):

@@ -46,6 +46,13 @@ class Ruling:
     text: str
     key: Key | None = None
 
+    def is_of(self, params: Mapping[str, Any] | str | None) -> bool:
+        """Whether it was made on exactly these arguments."""
+        try:
+            return self.decision is not None and self.decision.call.params_digest == _digest(arguments_of(params))
+        except MalformedCall:
+            return False
+
     @property
     def question(self) -> dict[str, Any]:
         """What a person is shown, as JSON-able data: the call as it will run, why it waits, and the question's `id`."""
@@ -160,7 +167,7 @@ class Gate:
         who.setdefault("group", self._groups.get(tool))
         try:
             given = arguments_of(params)
-            its_digest = digest(encode(snapshot(given)[1])).hex()
+            its_digest = _digest(given)
         except MalformedCall as malformed:
             return self._ruled(self.point.refuse(tool, f"malformed call: {malformed}", **who))
         return self._asked.get(Key(who.get("session_id") or "", who.get("call_id") or "", tool, its_digest), given)
@@ -232,6 +239,10 @@ class Gate:
     def _broken(self, tool: str, error: Exception) -> Ruling:
         _logger.error("the call of `%s` could not be judged, and is denied", tool, exc_info=error)
         return Ruling(NO, None, f"The call to `{tool}` was not carried out: {BROKEN}. Do not try it again; tell your user.")
+
+
+def _digest(params: dict[str, Any]) -> str:
+    return digest(encode(snapshot(params)[1])).hex()
 
 
 def keep(memory: OrderedDict[Any, Any], key: Any, value: Any) -> None:
