@@ -5,10 +5,10 @@ BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench docs deep lock clean
+.PHONY: help demo test test-adapters check bench docs deep lock clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: .venv/.ready  ## see a refund denied, and the record of it
 	@$(BIN)/python -m toolguard demo
@@ -31,8 +31,22 @@ bench: .venv/.ready  ## measure, as ratios within one run
 docs: .venv/.ready  ## build the documentation
 	@$(BIN)/python docs/build.py
 
-deep: .venv/.ready  ## run the long searches
+deep: .venv/.ready test-adapters  ## run the long searches, and the tests of every framework
 	$(BIN)/python -m pytest -m deep tests
+
+# One environment for each framework, because they exclude each other. What they leave open when they end is theirs.
+ADAPTERS := anthropic langchain mcp openai openai-agents pydantic-ai
+
+test-adapters: $(ADAPTERS:%=.venv-adapters/%/.ready)  ## run the tests of the framework adapters, each against its framework
+	@set -e; for name in $(ADAPTERS); do echo "== $$name"; .venv-adapters/$$name/bin/python -m pytest -q -p no:cacheprovider \
+		-W ignore::ResourceWarning -W ignore::pytest.PytestUnraisableExceptionWarning \
+		tests/adapters/test_$$(echo $$name | tr - _).py; done
+
+.venv-adapters/%/.ready: pyproject.toml
+	@$(PYTHON) -m venv .venv-adapters/$*
+	@.venv-adapters/$*/bin/pip install -qq pytest
+	@.venv-adapters/$*/bin/pip install -qq -e '.[$*]'
+	@touch $@
 
 lock:  ## pin the newest versions of all dependencies (run it with the oldest supported Python)
 	@test -x .venv-lock/bin/python || $(PYTHON) -m venv .venv-lock
@@ -41,7 +55,7 @@ lock:  ## pin the newest versions of all dependencies (run it with the oldest su
 		--no-header --no-annotate --no-emit-options --output-file requirements.lock pyproject.toml
 
 clean:  ## remove the environment, caches and builds
-	rm -rf .venv .venv-lock build dist htmlcov site .coverage .coverage.* *.egg-info
+	rm -rf .venv .venv-adapters .venv-lock build dist htmlcov site .coverage .coverage.* *.egg-info
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -27,8 +27,8 @@ class Rewriter(AbstractCapability):
 
     args: dict
 
-    async def before_tool_execute(self, ctx, *, call, tool_def, args):
-        return self.args
+    async def before_tool_execute(self, ctx, *, args, **_):
+        return {**args, **self.args}
 
 
 def scripted(turns):

@@ -54,10 +54,12 @@ def guarding(
     for tool in agent.tools:
         tools.checked(tool)
 
-    async def get_all_tools(self: Agent[Any], run_context: Any) -> list[Any]:
-        return [tools.guarded(tool, self.name) for tool in await super(made, self).get_all_tools(run_context)]
+    kind: type[Agent[Any]] = type(agent)
 
-    made = type(type(agent).__name__, (type(agent),), {"get_all_tools": get_all_tools})
+    async def get_all_tools(self: Agent[Any], run_context: Any) -> list[Any]:
+        return [tools.guarded(tool, self.name) for tool in await kind.get_all_tools(self, run_context)]
+
+    made = type(kind.__name__, (kind,), {"get_all_tools": get_all_tools})
     return made(**{each.name: getattr(agent, each.name) for each in fields(agent) if each.init})  # type: ignore[no-any-return]
 
 
