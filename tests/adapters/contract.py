@@ -3,11 +3,17 @@
 A file for a framework derives from `Contract` and says in `talk` how a conversation goes there.
 """
 
+import subprocess
+import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
 from toolguard import Guard, guarded
+from toolguard.cli import main
+
+EXAMPLES = Path(__file__).parent.parent.parent / "examples" / "frameworks"
 
 POLICY = """
 policy_id: refunds
@@ -60,6 +66,8 @@ class Contract:
     denies_as_error = True
     pauses = True
     tells_who_answered = True
+    is_adapter = True
+    example = ""  # of examples/frameworks
     rewrites = True  # whether there is a layer that can change the arguments behind the adapter
 
     def talk(self, guard, turns, *, answers=(), mode="sync", rewrite=None, decorate=None, **options):
@@ -149,11 +157,15 @@ class Contract:
         assert talk.final == "done"
 
     def test_a_guarded_function_inside_goes_on_with_the_decision(self, guard, mode):
+        if not self.is_adapter:
+            pytest.skip("no adapter stands around the function")
         talk = self.talk(guard, [[call(1, 100.0)]], mode=mode, decorate=guarded(guard, tool="issue_refund"))
         assert talk.ran == [100.0]
         assert len(records(guard, "decision")) == len(records(guard, "outcome")) == 1
 
     def test_the_same_denied_call_again_and_again_puts_the_session_under_quarantine(self, guard):
+        if not self.is_adapter:
+            pytest.skip("no adapter stands around the function")
         turns = [[call(number, 1000.0)] for number in range(3)] + [[call(9, 10.0)]]
         talk = self.talk(guard, turns, quarantine_after=3, wait=True)
         assert "denied 3 times" in talk.told["c2"]
@@ -170,3 +182,13 @@ class Contract:
         self.talk(guard, [[call(1, 13.0)]])
         (outcome,) = records(guard, "outcome")
         assert b'"raised"' in outcome.body
+
+    def test_the_example_runs(self, tmp_path):
+        """Without network or key; what the model reads is printed."""
+        command = [sys.executable, str(EXAMPLES / self.example)]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
+        assert done.returncode == 0, done.stderr
+        first, second = done.stdout.splitlines()
+        assert first == "issue_refund(120.0): refunded 120.0"
+        assert "Refund SOP §2.3" in second
+        assert main(["verify", str(tmp_path / "refunds.db")]) == 0

@@ -59,6 +59,7 @@ class Model:
 
 @pytest.mark.filterwarnings("ignore:Tool 'drop_everything' not found")
 class TestRunner(Contract):
+    example = "anthropic_runner.py"
     pauses = False
     rewrites = False
     eager = False

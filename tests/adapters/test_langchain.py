@@ -95,6 +95,8 @@ def resumed(answers, asked):
 
 
 class TestAgent(Contract):
+    example = "langchain_agent.py"
+
     def agent(self, guard, turns, ran, *, rewrite, decorate, **options):
         middleware = [guarding(guard, **options), *([Rewriter(rewrite)] if rewrite else [])]
         return create_agent(

@@ -16,6 +16,7 @@ from toolguard.adapters.mcp import guarding
 
 
 class TestServer(Contract):
+    example = "mcp_server.py"
     modes = ("async",)
     rewrites = False  # what the interceptor was given is what the tool is invoked with
     tells_who_answered = False

@@ -90,6 +90,7 @@ class Model:
 
 
 class Loop(Contract):
+    example = "openai_loop.py"
     denies_as_error = False
     pauses = False
     rewrites = False

@@ -19,6 +19,7 @@ CONTEXT = {"user_id": "u-1", "session_id": "session-1"}
 
 
 class TestAgents(Contract):
+    example = "openai_agents_agent.py"
     denies_as_error = False
     tells_who_answered = False
     rewrites = False  # nothing stands between the SDK and the function

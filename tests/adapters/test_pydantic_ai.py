@@ -53,6 +53,8 @@ def scripted(turns):
 
 
 class TestPydanticAI(Contract):
+    example = "pydantic_ai_agent.py"
+
     def talk(self, guard, turns, *, answers=(), mode="sync", rewrite=None, decorate=None, **options):
         ran = []
 
