@@ -240,6 +240,18 @@ def _shown_of(name: str) -> str:
     return "\n".join(shown)
 
 
+def adapters_page(text: str) -> str:
+    """The page on adapters, with what the tests of each framework have proven."""
+    proven = [json.loads(path.read_text()) for path in sorted((HERE / "proven").glob("*.json"))]
+    shown = [f"| | {' | '.join(each['name'] for each in proven)} |", "|---" * (len(proven) + 1) + "|"]
+    shown.append(f"| version | {' | '.join(each['version'] for each in proven)} |")
+    common = [name for name in proven[0]["tests"] if all(name in each["tests"] for each in proven)]
+    for name in common:
+        marks = ["yes" if each["tests"][name] == "passed" else "–" for each in proven]
+        shown.append(f"| {name.removeprefix('test_').replace('_', ' ')} | {' | '.join(marks)} |")
+    return _filled(text, {"proven": "\n".join(shown)})
+
+
 def path_page(text: str) -> str:
     """The page on the facts of a path."""
     shown = ["| path | known of it |", "|---|---|"]
@@ -364,6 +376,7 @@ def recipes_page(_: str) -> str:
 
 PAGES: dict[str, Callable[[str], str]] = {
     "policies.md": policies_page,
+    "adapters.md": adapters_page,
     "facts/argv.md": argv_page,
     "facts/path.md": path_page,
     "facts/write.md": write_page,
