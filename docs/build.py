@@ -247,7 +247,7 @@ def adapters_page(text: str) -> str:
     shown.append(f"| version | {' | '.join(each['version'] for each in proven)} |")
     common = [name for name in proven[0]["tests"] if all(name in each["tests"] for each in proven)]
     for name in common:
-        marks = ["yes" if each["tests"][name] == "passed" else "–" for each in proven]
+        marks = ["yes" if each["tests"][name] == "passed" else "-" for each in proven]
         shown.append(f"| {name.removeprefix('test_').replace('_', ' ')} | {' | '.join(marks)} |")
     return _filled(text, {"proven": "\n".join(shown)})
 

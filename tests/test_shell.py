@@ -207,6 +207,14 @@ def test_a_person_reads_what_it_does():
         assert all(isinstance(each, str) for each in CLASSIFIER.in_words(classify(case["command"], **AROUND)))
 
 
+@pytest.mark.parametrize("command", ["rm -rf ~", "rm -rf ~/Documents", "rm -rf /tmp/project", "rm -rf /tmp/project/home"])
+def test_what_lies_among_temporary_files_and_is_none(command):
+    around = {"workspace": "/tmp/project/work", "home": "/tmp/project/home"}
+    facts = classify(command, **around)
+    assert facts.deletes_outside or facts.destructive
+    assert classify("rm -rf /tmp/other", **around).destructive is False
+
+
 # -- the second opinion ------------------------------------------------------------------------------------------------
 
 

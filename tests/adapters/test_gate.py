@@ -7,7 +7,8 @@ import pytest
 from contract import POLICY, Broken, records
 
 from toolguard import ApprovalRefused, ApprovalUnavailable, Guard, MalformedCall, ToolDenied, guarded
-from toolguard.adapters.gate import ASK, GO, NO, Gate, arguments_of, plain_values
+from toolguard.adapters.gate import ASK, GO, NO, Gate, plain_values
+from toolguard.arguments import arguments_of
 from toolguard.model import Approval
 
 YES, NAY = Approval(granted=True, by="bob"), Approval(granted=False, by="bob")

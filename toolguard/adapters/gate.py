@@ -6,21 +6,20 @@ answer, and runs the tool through the gate. Nothing here raises for a verdict, a
 
 from __future__ import annotations
 
-import json
 import logging
 from collections import OrderedDict
-from collections.abc import Mapping
 from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
+from toolguard.arguments import arguments_of
 from toolguard.canonical import digest, encode, snapshot
 from toolguard.enforce import carried_out, carried_out_async
 from toolguard.errors import MalformedCall, StoreError, ToolDenied
 from toolguard.model import Approval, Decision, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
     from typing import Unpack
 
     from toolguard.point import Answerable, Who
@@ -250,36 +249,6 @@ def keep(memory: OrderedDict[Any, Any], key: Any, value: Any) -> None:
     memory[key] = value
     while len(memory) > MOST:
         memory.popitem(last=False)
-
-
-def arguments_of(params: Mapping[str, Any] | str | None) -> dict[str, Any]:
-    """The arguments of a call. Text has to be one JSON object in which no name stands twice: readers differ in which counts.
-
-    Raises:
-        MalformedCall: they are something else.
-    """
-    given: Any = params
-    if isinstance(given, str):
-        try:
-            given = json.loads(given or "{}", object_pairs_hook=_once, parse_constant=_no_number)
-        except (ValueError, RecursionError) as error:
-            raise MalformedCall(f"the arguments are no JSON ({error})") from None
-    if given is None:
-        return {}
-    if not isinstance(given, Mapping):
-        raise MalformedCall("the arguments are no object")
-    return dict(given)
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        raise MalformedCall("a name stands twice in the arguments")
-    return made
-
-
-def _no_number(text: str) -> Any:
-    raise MalformedCall(f"`{text}` is no number")
 
 
 def plain_values(given: Any) -> dict[str, Any] | None:

@@ -7,7 +7,8 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from toolguard.adapters.gate import ASK, GO, Gate, Ruling, arguments_of
+from toolguard.adapters.gate import ASK, GO, Gate, Ruling
+from toolguard.arguments import arguments_of
 from toolguard.errors import ToolDenied
 
 if TYPE_CHECKING:

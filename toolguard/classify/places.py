@@ -119,8 +119,9 @@ def place_of(path: str, around: Surroundings) -> str:
     path = clean(path)
     if around.workspace not in (None, "/") and is_below(path, around.workspace):
         return "workspace"
-    if any(is_below(path, each) and path != each for each in TEMPORARY):
-        return "tmp"
+    temporary = any(is_below(path, each) and path != each for each in TEMPORARY)
+    if temporary and not any(each and is_below(each, path) for each in (around.workspace, around.home)):
+        return "home" if around.home and around.home not in TEMPORARY and is_below(path, around.home) else "tmp"
     if path.startswith("/dev/"):
         name = path[5:]
         return "null" if name in HARMLESS_DEVICES or name.startswith(("fd/", "tcp/", "udp/", "pts/")) else "device"

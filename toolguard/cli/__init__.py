@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 COMMANDS = (
     *("evaluate", "explain", "lint", "schema"),
     *("verify", "prove", "export", "archive", "erase", "keys", "approvals", "approvers"),
-    *("halt", "resume", "reset", "status", "serve", "demo"),
+    *("halt", "resume", "reset", "status", "serve", "hook", "demo"),
 )
 
 

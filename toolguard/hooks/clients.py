@@ -1,0 +1,110 @@
+"""How each client says what it is about to do, and how it is told.
+
+Measured with the clients themselves, but for Cursor, which is written from its documentation.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from toolguard.arguments import arguments_of
+from toolguard.errors import MalformedCall
+from toolguard.hooks import thin
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Reply(NamedTuple):
+    """What the client reads: its standard output, standard error and exit code."""
+
+    stdout: str
+    stderr: str
+    code: int
+
+
+ALLOW = Reply("", "", 0)  # nothing is said: the client's own questions to its user stay
+
+
+class Call(NamedTuple):
+    """One call as a client proposes it."""
+
+    tool: str
+    params: dict[str, Any]
+    session: str | None
+    call_id: str | None
+    cwd: str | None
+    unattended: bool
+    """Nobody is there whom the client could ask."""
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """One client. `asks`: it can put a call before its user; where it cannot, an escalated call waits or is denied."""
+
+    name: str
+    title: str
+    asks: bool
+
+    def call(self, text: bytes) -> Call:
+        """What it is about to do.
+
+        Raises:
+            MalformedCall: it said something else.
+        """
+        said = _object(text)
+        params = _first(said, "tool_input", "toolArgs")
+        if self.name == "cursor" and "command" in said:
+            said, params = {"tool_name": "Bash", **said}, {"command": said["command"]}
+        if isinstance(params, str):
+            params = _object(params.encode())
+        tool = _first(said, "tool_name", "toolName")
+        if not isinstance(tool, str) or not isinstance(params, dict):
+            raise MalformedCall("the client did not say which tool it is about to use, and with what")
+        return Call(
+            tool,
+            params,
+            _text(_first(said, "session_id", "sessionId", "conversation_id")),
+            _text(_first(said, "tool_use_id", "toolUseId", "generation_id")),
+            _text(said.get("cwd")) or _text((said.get("workspace_roots") or [None])[0]),
+            said.get("permission_mode") in ("bypassPermissions", "dontAsk"),
+        )
+
+    def deny(self, reason: str) -> Reply:
+        """The call is denied."""
+        return Reply(*thin.denial(self.name, reason))
+
+    def ask(self, reason: str) -> Reply:
+        """The client puts the call before its user."""
+        form: dict[str, Any] = {"permissionDecision": "ask", "permissionDecisionReason": reason}
+        if self.name == "cursor":
+            form = {"permission": "ask", "user_message": reason, "agent_message": reason}
+        elif self.name == "claude":
+            form = {"hookSpecificOutput": {"hookEventName": "PreToolUse", **form}}
+        return Reply(json.dumps(form), "", 0)
+
+
+CLIENTS = {
+    each.name: each
+    for each in (
+        Client("claude", "Claude Code", asks=True),
+        Client("codex", "Codex CLI", asks=False),  # it runs what it is told to ask about
+        Client("gemini", "Gemini CLI", asks=False),  # it hangs where nobody can answer
+        Client("copilot", "Copilot CLI", asks=True),
+        Client("cursor", "Cursor", asks=True),
+    )
+}
+
+
+def _object(text: bytes) -> dict[str, Any]:
+    return arguments_of(text.decode("utf-8", "replace"))
+
+
+def _first(said: Mapping[str, Any], *names: str) -> Any:
+    return next((said[name] for name in names if name in said), None)
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None

@@ -1,0 +1,134 @@
+"""What a client starts before each tool call: `python -I -S thin.py CLIENT [OPTION...]`, with the call on standard input.
+
+It asks the daemon over its socket. Where there is none, it has the call judged in a process of its own, which starts one. It
+imports nothing of toolguard and next to nothing of the standard library, because its start is what every tool call waits for;
+and whatever goes wrong is a denial, in the client's own form, with the reason on standard error and exit code 2.
+"""
+
+import _socket
+import os
+import struct
+import sys
+
+MOST = 8 * 1024 * 1024  # bytes of a call; a client's own limits lie below
+SECONDS = 25.0  # until a call that is not answered is denied; the clients' own limits, where they run the tool, lie above
+DENIED = 2  # the exit code that all clients take for a denial, if something stands on standard error
+
+
+def main(argv: list[str]) -> int:
+    """Ask, and pass the answer on."""
+    client = argv[0] if argv else ""
+    try:
+        call = sys.stdin.buffer.read(MOST + 1)
+        if len(call) > MOST:
+            return say(*denial(client, "the call is too long"))
+        reply = asked(client, argv[1:], call)
+        return say(*(reply if reply is not None else judged_here(argv, call)))
+    except BaseException as error:  # noqa: BLE001 - an error is a denial
+        return say(*denial(client, f"the guard failed ({type(error).__name__})"))
+
+
+def say(stdout: str, stderr: str, code: int) -> int:
+    """Print what the client reads."""
+    sys.stdout.write(stdout)
+    sys.stdout.flush()
+    sys.stderr.write(stderr)
+    sys.stderr.flush()
+    return code
+
+
+def asked(client: str, options: list[str], call: bytes) -> tuple[str, str, int] | None:
+    """The daemon's answer; None where there is no daemon of ours."""
+    connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    try:
+        connection.settimeout(SECONDS)
+        try:
+            connection.connect(socket_path(options))
+        except OSError:
+            return None
+        if owner(connection) != os.getuid():
+            return None
+        project = os.environ.get("CLAUDE_PROJECT_DIR", "")
+        message = b"\0".join([each.encode("utf-8", "surrogateescape") for each in (client, project)] + [call])
+        connection.sendall(struct.pack("!I", len(message)) + message)
+        stdout, stderr, code = received(connection).decode().split("\0")
+    finally:
+        connection.close()
+    return stdout, stderr, int(code)
+
+
+def received(connection: _socket.socket) -> bytes:
+    """One message: its length in four bytes, and as many bytes.
+
+    Raises:
+        OSError: it ends before, or is too long.
+    """
+    (length,) = struct.unpack("!I", exactly(connection, 4))
+    if length > MOST + 10_000:
+        raise OSError("too long")
+    return exactly(connection, length)
+
+
+def exactly(connection: _socket.socket, length: int) -> bytes:
+    """So many bytes."""
+    parts = []
+    while length:
+        part = connection.recv(min(length, 65536))
+        if not part:
+            raise OSError("cut off")
+        parts.append(part)
+        length -= len(part)
+    return b"".join(parts)
+
+
+def owner(connection: _socket.socket) -> int:
+    """The user at the other end."""
+    if not hasattr(_socket, "SO_PEERCRED"):
+        return os.getuid()  # the folder of the socket is the user's own
+    _, user, _ = struct.unpack("3i", connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, struct.calcsize("3i")))
+    return int(user)
+
+
+def home() -> str:
+    """The folder of the hooks' ledger, sockets and log."""
+    return os.environ.get("TOOLGUARD_HOME") or os.path.join(os.path.expanduser("~"), ".toolguard")
+
+
+def socket_path(options: list[str]) -> str:
+    """One daemon for each set of options, each interpreter and each copy of this file."""
+    name = 0xCBF29CE484222325  # FNV-1a: no module has to be loaded for it, and nobody is kept out by it
+    for sign in "\0".join([sys.executable, os.path.abspath(__file__), *options]).encode("utf-8", "surrogateescape"):
+        name = (name ^ sign) * 0x100000001B3 % 2**64
+    return os.path.join(home(), "run", f"{name:016x}.sock")
+
+
+def judged_here(argv: list[str], call: bytes) -> tuple[str, str, int]:
+    """The answer of a process of its own, which starts the daemon for the next calls."""
+    import subprocess  # noqa: PLC0415 - only where there is no daemon
+
+    command = [sys.executable, "-I", "-m", "toolguard", "hook", "--here", *argv]
+    try:
+        done = subprocess.run(command, input=call, capture_output=True, timeout=SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        return denial(argv[0] if argv else "", "the guard did not answer in time")
+    stdout, stderr = done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
+    if done.returncode == 0 or (done.returncode == DENIED and stderr):
+        return stdout, stderr, done.returncode
+    return denial(argv[0] if argv else "", "the guard could not be started")
+
+
+def denial(client: str, reason: str) -> tuple[str, str, int]:
+    """As the client reads it: its own form, the reason on standard error, and the exit code."""
+    import json  # noqa: PLC0415 - an allowed call does without
+
+    forms = {
+        "gemini": {"decision": "deny", "reason": reason},
+        "copilot": {"permissionDecision": "deny", "permissionDecisionReason": reason},
+        "cursor": {"permission": "deny", "user_message": reason, "agent_message": reason},
+    }
+    said = {"hookEventName": "PreToolUse", "permissionDecision": "deny", "permissionDecisionReason": reason}
+    return json.dumps(forms.get(client, {"hookSpecificOutput": said})), f"toolguard: {reason}\n", DENIED
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
