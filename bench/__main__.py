@@ -12,6 +12,7 @@ from bench import (
     decisions,
     durable,
     halting,
+    hooks,
     imports,
     ledger,
     limiting,
@@ -35,6 +36,7 @@ GROUPS = (
     waiting,
     sql,
     commands,
+    hooks,
     imports,
     wrapper,
 )

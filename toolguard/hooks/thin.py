@@ -6,8 +6,7 @@ and whatever goes wrong is a denial, in the client's own form, with the reason o
 """
 
 import _socket
-import os
-import struct
+import posix  # what `os` is made of; loading that takes a tenth of the whole
 import sys
 
 MOST = 8 * 1024 * 1024  # bytes of a call; a client's own limits lie below
@@ -46,11 +45,10 @@ def asked(client: str, options: list[str], call: bytes) -> tuple[str, str, int] 
             connection.connect(socket_path(options))
         except OSError:
             return None
-        if owner(connection) != os.getuid():
+        if owner(connection) != posix.getuid():
             return None
-        project = os.environ.get("CLAUDE_PROJECT_DIR", "")
-        message = b"\0".join([each.encode("utf-8", "surrogateescape") for each in (client, project)] + [call])
-        connection.sendall(struct.pack("!I", len(message)) + message)
+        message = b"\0".join([client.encode(), environment(b"CLAUDE_PROJECT_DIR"), call])
+        connection.sendall(len(message).to_bytes(4, "big") + message)
         stdout, stderr, code = received(connection).decode().split("\0")
     finally:
         connection.close()
@@ -63,7 +61,7 @@ def received(connection: _socket.socket) -> bytes:
     Raises:
         OSError: it ends before, or is too long.
     """
-    (length,) = struct.unpack("!I", exactly(connection, 4))
+    length = int.from_bytes(exactly(connection, 4), "big")
     if length > MOST + 10_000:
         raise OSError("too long")
     return exactly(connection, length)
@@ -84,22 +82,29 @@ def exactly(connection: _socket.socket, length: int) -> bytes:
 def owner(connection: _socket.socket) -> int:
     """The user at the other end."""
     if not hasattr(_socket, "SO_PEERCRED"):
-        return os.getuid()  # the folder of the socket is the user's own
-    _, user, _ = struct.unpack("3i", connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, struct.calcsize("3i")))
-    return int(user)
+        return posix.getuid()  # the folder of the socket is the user's own
+    whom = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)  # three numbers: process, user, group
+    return int.from_bytes(whom[4:8], sys.byteorder)
 
 
 def home() -> str:
     """The folder of the hooks' ledger, sockets and log."""
-    return os.environ.get("TOOLGUARD_HOME") or os.path.join(os.path.expanduser("~"), ".toolguard")
+    given = environment(b"TOOLGUARD_HOME") or environment(b"HOME") + b"/.toolguard"
+    return given.decode("utf-8", "surrogateescape")
+
+
+def environment(name: bytes) -> bytes:
+    """What a variable holds; as `os` knows it, where that is loaded."""
+    loaded = sys.modules.get("os")
+    return bytes((loaded.environb if loaded is not None else posix.environ).get(name, b""))
 
 
 def socket_path(options: list[str]) -> str:
-    """One daemon for each set of options, each interpreter and each copy of this file."""
+    """One daemon for each interpreter and set of options."""
     name = 0xCBF29CE484222325  # FNV-1a: no module has to be loaded for it, and nobody is kept out by it
-    for sign in "\0".join([sys.executable, os.path.abspath(__file__), *options]).encode("utf-8", "surrogateescape"):
+    for sign in "\0".join([sys.executable, *options]).encode("utf-8", "surrogateescape"):
         name = (name ^ sign) * 0x100000001B3 % 2**64
-    return os.path.join(home(), "run", f"{name:016x}.sock")
+    return f"{home()}/run/{name:016x}.sock"
 
 
 def judged_here(argv: list[str], call: bytes) -> tuple[str, str, int]:
