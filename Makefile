@@ -38,7 +38,8 @@ deep: .venv/.ready test-adapters  ## run the long searches, and the tests of eve
 ADAPTERS := anthropic langchain mcp openai openai-agents pydantic-ai
 
 test-adapters: $(ADAPTERS:%=.venv-adapters/%/.ready)  ## run the tests of the framework adapters, each against its framework
-	@set -e; for name in $(ADAPTERS); do echo "== $$name"; .venv-adapters/$$name/bin/python -m pytest -q -p no:cacheprovider \
+	@set -e; for name in $(ADAPTERS); do echo "== $$name"; \
+		PYTHONPATH=tests/adapters .venv-adapters/$$name/bin/python -m pytest -q -p no:cacheprovider -p proven \
 		-W ignore::ResourceWarning -W ignore::pytest.PytestUnraisableExceptionWarning \
 		tests/adapters/test_$$(echo $$name | tr - _).py; done
 

@@ -58,6 +58,8 @@ EXPECTED = [
     ("URL facts", ["host: api.example.com"]),
     ("write facts", ["inside: True"]),
     ("reversibility by a name", ["delete_user: irreversible"]),
+    ("a hook, with the daemon", ["exit codes of a harmless and a harmful command: (0, 2)"]),
+    ("everything loaded anew", ["exit codes of an allowed and a denied call: (0, 2)"]),
     ("import Guard, guarded / ", ["loaded of sqlglot, bashlex, re2: none"]),
     ("BaseModel", ["loaded of sqlglot, bashlex, re2: none"]),
     ("what @guarded adds", ["amount 100: 100", "amount 900: deny"]),

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from toolguard.approvals.answer import withdraw
 from toolguard.approvals.asking import Asking, Verbs
@@ -23,12 +23,11 @@ from toolguard.approvals.people import people_of
 from toolguard.audit.chance import random_id
 from toolguard.audit.checkpoint import Checkpoints
 from toolguard.audit.log import DURABILITIES, IN_PROCESS, Log, captures_of
-from toolguard.enforce import guarded
 from toolguard.engine.compile import PolicySet
 from toolguard.engine.decide import decide
 from toolguard.errors import ApprovalUnavailable, MalformedCall, StoreError
 from toolguard.figures import FIGURES
-from toolguard.halt import GLOBAL, LEVELS, THROTTLE, Halt, Halts, check_scope, tripped
+from toolguard.halt import GLOBAL, LEVELS, Halt, Halts, check_scope, tripped
 from toolguard.model import Decision, Identity, Outcome, ToolCall, Verdict
 from toolguard.point import Who
 from toolguard.policy.load import load_policies, pack_files, policy_files
@@ -38,18 +37,16 @@ from toolguard.running import Running, RunningCall
 from toolguard.stores.given import opened
 from toolguard.text import printable
 from toolguard.watch import Watcher
+from toolguard.wrapping import Wrapping
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from toolguard.approvals.callback import Approver
-    from toolguard.errors import ToolDenied
     from toolguard.model import Approval, Record
     from toolguard.stores.base import Store
 
-P = ParamSpec("P")
-R = TypeVar("R")
 
 MAX_CAUSE = 1000  # characters
 
@@ -57,7 +54,7 @@ _caller: ContextVar[Identity] = ContextVar("toolguard_caller", default=Identity(
 _logger = logging.getLogger("toolguard")
 
 
-class Guard:
+class Guard(Wrapping):
     """Decides proposed tool calls against policies and records every decision before the tool may run.
 
     Args:
@@ -128,7 +125,7 @@ class Guard:
         try:
             desk = Desk(people_of(approvers), self.store.ledger_id) if approvers is not None else None
             self._recording = Recording(self._log, desk)
-            verbs = Verbs(self._halted_by_now, self._recording.approval, self._judged_again)
+            verbs = Verbs(self._halts.applied_to, self._recording.approval, self._judged_again)
             self._asking = Asking(approver, self._log, verbs)
             self._log.open(self.policies, checkpoints)
             self._at_exit = partial(_end, weakref.ref(self), os.getpid())
@@ -168,9 +165,6 @@ class Guard:
         late = self._overtaken(decision)
         return self._told(decision if late is None else await self._recording.decision_async(late))
 
-    def _halted_by_now(self, decision: Decision) -> Decision:
-        return decision if self.store.signal() == self._halts.quiet else self._unless_halted(decision)
-
     def _judged_again(self, decision: Decision) -> Decision:
         return self._recorded(self._judged(**again(decision.call)))
 
@@ -185,24 +179,12 @@ class Guard:
                 caller = merged(caller, Identity(agent_id, session_id, org_id, {} if context is None else context))
             identify(call, caller)
             plain_call(call)
-            decision = decide(self.policies, call)
-            return self._halted_by_now(decision)
+            return self._halts.applied_to(decide(self.policies, call))
         except MalformedCall as malformed:
             return self._denial(harmless(call), f"malformed call: {malformed}")
         except Exception as error:  # whatever is wrong with us, the call does not go through
             _logger.exception("the decision on `%s` failed", call.tool)
             return self._denial(call, f"internal error: {type(error).__name__}: {error}")
-
-    def _unless_halted(self, decision: Decision) -> Decision:
-        """The decision, made as restrictive as a halt wants it that covers the call."""
-        halt = self._halts.over(decision.call)
-        if halt is None:
-            return decision
-        if halt.level == THROTTLE:
-            decision = replace(decision, throttle=halt.scope)
-        if halt.verdict < decision.verdict or (halt.verdict == decision.verdict < Verdict.DENY):
-            return decision
-        return replace(decision, verdict=halt.verdict, cause=halt.cause, halted=halt.verdict == Verdict.DENY)
 
     def halt(self, scope: str = GLOBAL, *, reason: str, by: str, level: str = "halt") -> Record:
         """Stop everything, or an `org:NAME`, `agent:NAME`, `session:NAME` or `tool:NAME`, until somebody resumes it.
@@ -308,32 +290,6 @@ class Guard:
         """The allowed call is about to run; what a halt can stop of it is registered there."""
         return RunningCall(self._running, decision)
 
-    def wrap(
-        self,
-        tool: Callable[P, R],
-        *,
-        name: str | None = None,
-        group: str | None = None,
-        injected: Iterable[str] = (),
-        on_deny: Callable[[ToolDenied], Any] | None = None,
-    ) -> Callable[P, R]:
-        """The tool, guarded; what `@guarded` does to a function that is defined somewhere else. `name`: as policies call it."""
-        return guarded(self, tool=name, group=group, injected=injected, on_deny=on_deny)(tool)
-
-    def wrap_registry(
-        self,
-        tools: Mapping[str, Callable[..., Any]],
-        *,
-        groups: Mapping[str, str] | None = None,
-        on_deny: Callable[[ToolDenied], Any] | None = None,
-    ) -> dict[str, Callable[..., Any]]:
-        """Every tool of a registry, guarded under the name it has there. `groups`: the group of each, by name.
-
-        For loops of your own: `on_deny=ToolDenied.message_for_model` gives the model the reason as the tool's result.
-        """
-        known = groups or {}
-        return {name: self.wrap(tool, name=name, group=known.get(name), on_deny=on_deny) for name, tool in tools.items()}
-
     def reload(self) -> str:
         """Read the policies again from where they came and put them in force, all of them or none. Returns their revision.
 
@@ -413,10 +369,8 @@ class Guard:
 
     def _overtaken(self, decision: Decision) -> Decision | None:
         """The denial, if the call was halted while its decision was being recorded."""
-        if not decision.allowed or self.store.signal() == self._halts.quiet:
-            return None
-        halted = self._unless_halted(decision)
-        return replace(halted, record=None) if halted.halted else None
+        halted = self._halts.applied_to(decision) if decision.allowed else decision
+        return replace(halted, record=None) if halted.halted and halted is not decision else None
 
     def _told(self, decision: Decision) -> Decision:
         if decision.limits:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from toolguard.errors import LedgerCorrupt
@@ -136,6 +136,21 @@ class Halts:
             StoreError: they cannot be read.
         """
         return next((halt for halt in self.in_force() if halt.covers(call)), None)
+
+    def applied_to(self, decision: Decision) -> Decision:
+        """The decision, made as restrictive as a halt wants it that covers the call.
+
+        Raises:
+            StoreError: they cannot be read.
+        """
+        halt = None if self._store.signal() == self.quiet else self.over(decision.call)
+        if halt is None:
+            return decision
+        if halt.level == THROTTLE:
+            decision = replace(decision, throttle=halt.scope)
+        if halt.verdict < decision.verdict or (halt.verdict == decision.verdict < Verdict.DENY):
+            return decision
+        return replace(decision, verdict=halt.verdict, cause=halt.cause, halted=halt.verdict == Verdict.DENY)
 
 
 def tripped(decision: Decision, halts: Halts) -> Iterator[Halt]:

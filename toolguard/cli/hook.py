@@ -9,6 +9,8 @@
 A denied call is told to the client in its own form, with the reason on standard error and exit code 2; an allowed one prints
 nothing. What needs a person is put before the client's user where the client can do that, before the --approvers where they are
 given, and is denied otherwise. Whatever goes wrong is a denial.
+
+Exit codes: 0 allowed, asked, or done; 1 the doctor found something, or settings cannot be read; 2 denied, or usage.
 """
 
 from __future__ import annotations
