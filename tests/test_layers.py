@@ -26,6 +26,7 @@ DOORS = {
     "yaml": "toolguard.policy.load",
     "agents": "toolguard.adapters.openai_agents",
     "anthropic": "toolguard.adapters.anthropic",
+    "claude_agent_sdk": "toolguard.adapters.claude_agent_sdk",
     "langchain": "toolguard.adapters.langchain",
     "langchain_core": "toolguard.adapters.langchain",
     "langgraph": "toolguard.adapters.langchain",

@@ -67,6 +67,7 @@ class Contract:
     pauses = True
     tells_who_answered = True
     is_adapter = True
+    runs_the_tool = True  # the adapter, so that a ticket can be in force
     example = ""  # of examples/frameworks
     rewrites = True  # whether there is a layer that can change the arguments behind the adapter
 
@@ -157,7 +158,7 @@ class Contract:
         assert talk.final == "done"
 
     def test_a_guarded_function_inside_goes_on_with_the_decision(self, guard, mode):
-        if not self.is_adapter:
+        if not (self.is_adapter and self.runs_the_tool):
             pytest.skip("no adapter stands around the function")
         talk = self.talk(guard, [[call(1, 100.0)]], mode=mode, decorate=guarded(guard, tool="issue_refund"))
         assert talk.ran == [100.0]
