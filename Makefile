@@ -35,7 +35,7 @@ deep: .venv/.ready test-adapters  ## run the long searches, and the tests of eve
 	$(BIN)/python -m pytest -m deep tests
 
 # One environment for each framework, because they exclude each other. What they leave open when they end is theirs.
-ADAPTERS := anthropic claude-agent-sdk langchain mcp openai openai-agents pydantic-ai
+ADAPTERS := anthropic claude-agent-sdk fastmcp langchain mcp openai openai-agents pydantic-ai
 
 test-adapters: $(ADAPTERS:%=.venv-adapters/%/.ready)  ## run the tests of the framework adapters, each against its framework
 	@set -e; for name in $(ADAPTERS); do echo "== $$name"; \

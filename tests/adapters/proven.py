@@ -10,6 +10,7 @@ import pytest
 DISTRIBUTIONS = {
     "test_anthropic": "anthropic",
     "test_claude_agent_sdk": "claude-agent-sdk",
+    "test_fastmcp": "fastmcp",
     "test_langchain": "langchain",
     "test_mcp": "mcp",
     "test_openai": "openai",

@@ -1,4 +1,4 @@
-"""MCP servers: `MCPServer("name", extensions=[guarding(guard)])`.
+"""MCP: `MCPServer("name", extensions=[guarding(guard)])`; FastMCP servers and proxies: `guarding(guard).protect(server)`.
 
 Every `tools/call` that reaches the server is judged, whatever client it comes from. A denial is a result of `isError`; an
 escalation asks the person at the client (elicitation), whose answer the SDK has sealed to these arguments; a client that cannot
@@ -8,7 +8,8 @@ ask gets an error.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.extension import Extension
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from toolguard.point import Answerable, Who
+
+S = TypeVar("S")
 
 NAME = "toolguard"  # of the question, and in `_meta`
 _FORM = {"type": "object", "properties": {"approve": {"type": "boolean", "title": "Approve"}}, "required": ["approve"]}
@@ -49,6 +52,32 @@ def guarding(
     return GuardExtension(Gate(guard, groups, quarantine_after=quarantine_after), wait, session or _session)
 
 
+class Said(NamedTuple):
+    """A request to call a tool, with the answer to a question, if it brings one."""
+
+    name: str
+    arguments: Any
+    request_state: str | None
+    answer: Any
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """Which question it brings an answer to; the SDK has checked that it is ours, and was about these arguments."""
+        try:
+            state = json.loads(self.request_state or "{}")
+        except ValueError:
+            return {}
+        return state if isinstance(state, dict) else {}
+
+    @property
+    def approval(self) -> Approval:
+        """The answer; anything but a clear yes is a no."""
+        answer = self.answer if isinstance(self.answer, dict) else getattr(self.answer, "__dict__", {})
+        content = answer.get("content") or {}
+        granted = answer.get("action") == "accept" and content.get("approve") is True
+        return Approval(granted, by="the person at the client")
+
+
 class GuardExtension(Extension):
     """What `guarding` makes."""
 
@@ -57,21 +86,41 @@ class GuardExtension(Extension):
     def __init__(self, gate: Gate, wait: bool, session: Callable[[Any], str | None]) -> None:  # noqa: FBT001 - ours only
         self._gate, self._wait, self._session = gate, wait, session
 
+    def protect(self, server: S) -> S:
+        """Put it into a FastMCP server, a FastMCP proxy or a low-level server, which know no extensions. Call it last."""
+        low_level: Any = getattr(server, "_mcp_server", server)
+        low_level.middleware.append(self._intercept)
+        return server
+
     async def intercept_tool_call(self, params: Any, ctx: Any, call_next: Callable[[Any], Awaitable[Any]]) -> Any:
         """Judge and run one call."""
-        asked = _asked(params)
+        said = Said(params.name, params.arguments, params.request_state, (params.input_responses or {}).get(NAME))
+        return await self._judged(said, ctx, lambda: call_next(ctx))
+
+    async def _intercept(self, ctx: Any, call_next: Callable[[Any], Awaitable[Any]]) -> Any:
+        if ctx.method != "tools/call":
+            return await call_next(ctx)
+        params = dict(ctx.params or {})
+        answer = (params.get("inputResponses") or {}).get(NAME)
+        said = Said(params.get("name", ""), params.get("arguments"), params.get("requestState"), answer)
+        if NAME in said.state:  # what stands behind must not see a question that it has not asked
+            params = {name: value for name, value in params.items() if name not in ("requestState", "inputResponses")}
+        return await self._judged(said, ctx, lambda: call_next(replace(ctx, params=params)))
+
+    async def _judged(self, said: Said, ctx: Any, run: Callable[[], Awaitable[Any]]) -> Any:
+        asked = said.state
         call = asked.get("call") or str(ctx.request_id or "")
-        ruling = await self._gate.ruling_async(params.name, params.arguments, **self._who(ctx, call))
+        ruling = await self._gate.ruling_async(said.name, said.arguments, **self._who(ctx, call))
         if ruling.kind == ASK and self._wait:
             ruling = await self._gate.waited_async(ruling)
-        elif ruling.kind == ASK and asked.get("id") != ruling.question["id"]:
+        elif ruling.kind == ASK and asked.get(NAME) != ruling.question["id"]:
             return _question(ruling, call)
         elif ruling.kind == ASK:
-            ruling = await self._gate.answered_async(ruling, _answer(params))
+            ruling = await self._gate.answered_async(ruling, said.approval)
         if ruling.kind != GO:
             return _denial(ruling.text, ruling)
         try:
-            return await self._gate.run_async(ruling, lambda: _result(call_next(ctx)))
+            return await self._gate.run_async(ruling, lambda: _result(run()))
         except ToolDenied as denied:
             return _denial(denied.message_for_model(), ruling)
         except ToolFailed as failed:
@@ -97,7 +146,7 @@ class ToolFailed(Exception):
 
 async def _result(made: Awaitable[Any]) -> Any:
     result = await made
-    if getattr(result, "is_error", False):
+    if result.get("isError") if isinstance(result, dict) else getattr(result, "is_error", False):
         raise ToolFailed(result)
     return result
 
@@ -107,27 +156,11 @@ def _session(ctx: Any) -> str | None:
     return headers.get("mcp-session-id") if headers is not None else None
 
 
-def _asked(params: Any) -> dict[str, Any]:
-    """Which question the request brings an answer to; the SDK has checked that it is ours, and was about these arguments."""
-    try:
-        state = json.loads(params.request_state or "{}")
-    except ValueError:
-        return {}
-    return state if isinstance(state, dict) else {}
-
-
 def _question(ruling: Ruling, call: str) -> InputRequiredResult:
     asked = ruling.question
     text = f"Approve `{asked['tool']}` with {json.dumps(asked['params'], default=str)}? {asked['reason']}"
     form = ElicitRequest(params=ElicitRequestFormParams(message=text, requested_schema=_FORM))
-    return InputRequiredResult(input_requests={NAME: form}, request_state=json.dumps({"id": asked["id"], "call": call}))
-
-
-def _answer(params: Any) -> Approval:
-    answer = (params.input_responses or {}).get(NAME)
-    content = getattr(answer, "content", None) or {}
-    granted = getattr(answer, "action", None) == "accept" and content.get("approve") is True
-    return Approval(granted, by="the person at the client")
+    return InputRequiredResult(input_requests={NAME: form}, request_state=json.dumps({NAME: asked["id"], "call": call}))
 
 
 def _denial(text: str, ruling: Ruling) -> CallToolResult:
