@@ -32,7 +32,7 @@ def langchain(guard):
     from toolguard.adapters.langchain import guarding
 
     class Scripted(GenericFakeChatModel):
-        def bind_tools(self, tools, **_):
+        def bind_tools(self, *_, **__):
             return self
 
     def run():
