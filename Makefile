@@ -5,7 +5,7 @@ BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-adapters check bench docs deep lock clean
+.PHONY: help demo test test-adapters test-clients check bench docs deep lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,16 @@ test-adapters: $(ADAPTERS:%=.venv-adapters/%/.ready)  ## run the tests of the fr
 		PYTHONPATH=tests/adapters .venv-adapters/$$name/bin/python -m pytest -q -p no:cacheprovider -p proven \
 		-W ignore::ResourceWarning -W ignore::pytest.PytestUnraisableExceptionWarning \
 		tests/adapters/test_$$(echo $$name | tr - _).py; done
+
+CLIENTS := .venv-adapters/clients/node_modules/.bin
+
+test-clients: .venv/.ready $(CLIENTS)/claude  ## run coding agents themselves with the hook that is installed (needs npm)
+	TOOLGUARD_CLIENTS=$(CURDIR)/$(CLIENTS) $(BIN)/python -m pytest -q tests/adapters/test_clients.py
+
+$(CLIENTS)/claude:
+	@mkdir -p .venv-adapters/clients
+	@cd .venv-adapters/clients && npm install --no-fund --no-audit --silent \
+		@anthropic-ai/claude-code @openai/codex @google/gemini-cli @github/copilot
 
 .venv-adapters/%/.ready: pyproject.toml
 	@$(PYTHON) -m venv .venv-adapters/$*
