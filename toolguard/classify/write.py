@@ -79,7 +79,7 @@ def classify(
     texts, readable = _named(writes, (content_name, *CONTENTS))
     patches, _ = _named(writes, PATCHES)
     clear = clear and whole
-    targets = dict.fromkeys((*named, *(each for text in patches for each in _in_patch(text))))
+    targets = dict.fromkeys((*named, *(each for text in patches for each in files_of_patch(text))))
     if len(targets) > MAX_TARGETS:
         return WriteFacts(ambiguous=True, why_unknown=f"names more than {MAX_TARGETS} files")
     facts = [path.classify(each, workspace, cwd, home) for each in targets]
@@ -141,7 +141,7 @@ def _list(value: Any) -> list[Any]:
     return value if type(value) is list else [] if value is None else [value]
 
 
-def _in_patch(text: str) -> Iterator[str]:
+def files_of_patch(text: str) -> Iterator[str]:
     """Every file that its headers name, with its first folder and without it: programs that apply a patch differ in that."""
     for found in _PATCHED.finditer(text):
         for name in found.groups():

@@ -47,7 +47,8 @@ class ShellFacts:
     runs_unknown_code: bool | None = None
     """Runs code that is not here to be read: downloaded, piped, decoded, made at run time, or put in the way of a program."""
     unknown_code: tuple[str, ...] = ()
-    """Why: `downloaded`, `piped`, `decoded`, `dynamic`, `hook`, `inline`, `package`, `host`, `remote`, `written_before`."""
+    """Why: `downloaded`, `piped`, `decoded`, `dynamic`, `hook`, `inline`, `package`, `host`, `remote`, `agent` (another one),
+    `written_before`."""
     inline_code: tuple[str, ...] = ()
     """Languages of code that stands on the command line."""
     privileged: bool | None = None

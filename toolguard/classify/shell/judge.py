@@ -23,7 +23,7 @@ _RUNS_BY_NAME = re.compile(
     r"(LD_\w+|DYLD_\w+|BASH_ENV|ENV|PROMPT_COMMAND|PS4|SHELLOPTS|BASHOPTS|PAGER|\w*_PAGER|EDITOR|VISUAL|\w+_EDITOR|GIT_SSH|GIT_SSH_COMMAND|"
     r"GIT_ASKPASS|SSH_ASKPASS|GIT_EXTERNAL_DIFF|GIT_EXEC_PATH|GIT_CONFIG\w*|GIT_PROXY_COMMAND|GIT_TEMPLATE_DIR|PYTHONSTARTUP|PYTHONINSPECT|"
     r"PERL5OPT|PERL5LIB|PERLLIB|RUBYOPT|RUBYLIB|NODE_OPTIONS|NODE_PATH|JAVA_TOOL_OPTIONS|_JAVA_OPTIONS|MAKEFLAGS|LESSOPEN|LESSCLOSE|"
-    r"BROWSER|MANPAGER|MANROFFOPT|TAR_OPTIONS|RSYNC_RSH|CVS_RSH|SVN_SSH|IFS|GREP_OPTIONS|npm_config_script_shell|PSQL_PAGER|"
+    r"BROWSER|CLAUDE_CONFIG_DIR|CODEX_HOME|COPILOT_HOME|TOOLGUARD_HOME|MANPAGER|MANROFFOPT|TAR_OPTIONS|RSYNC_RSH|CVS_RSH|SVN_SSH|IFS|GREP_OPTIONS|npm_config_script_shell|PSQL_PAGER|"
     r"BASH_FUNC_\w+%*|OPENSSL_CONF|GCONV_PATH|WGETRC|CURL_HOME|SHELL)"
 )
 _HARMLESS_VALUES = re.compile(
@@ -60,6 +60,8 @@ class Judge:
         spec = spec_of(name)
         if spec is None:
             return self.unknown(invocation)
+        if "home" in spec and ("HOME" in invocation.assignments or "HOME" in invocation.scope.variables):
+            self.effects.code.add(spec["home"])
         self.subcommand(name, spec, invocation.words[1:])
         out = runs.other_command(self, name, spec, invocation, reader)
         if out is not None:

@@ -8,6 +8,8 @@ Of a program, by its name:
     does         what it does whenever it runs; `unless`: but not with these options
     rules        what it does with certain subcommands, options and operands
     runs, skip   the rest of the words, after so many operands, is a command of its own
+    home         what it is with another home folder than the user's
+    patches      what it is fed, or given, is a patch, and names the files it writes
     like         the same as another program, but for the keys that are given
     examples     commands with what is destroyed by them; the tests run them
 """

@@ -13,6 +13,7 @@ from toolguard.classify.shell.operands import awk_script, sed_script
 from toolguard.classify.shell.programs import Arguments, spec_of, told_apart
 from toolguard.classify.shell.reader import Feed, Invocation
 from toolguard.classify.shell.words import Word
+from toolguard.classify.write import files_of_patch
 
 if TYPE_CHECKING:
     from toolguard.classify.shell.judge import Judge
@@ -343,7 +344,7 @@ def _interpreter(judge: Judge, _name: str, spec: dict[str, Any], invocation: Inv
 
 def _module(judge: Judge, module: Word, rest: list[Word], invocation: Invocation, reader: Reader) -> Feed | None:
     """`python -m pip install ...` is pip."""
-    known = {"pip": "pip", "twine": "twine", "poetry": "poetry", "uv": "uv", "alembic": "alembic"}
+    known = {"pip": "pip", "twine": "twine", "poetry": "poetry", "uv": "uv", "alembic": "alembic", "toolguard": "toolguard"}
     if module.text in known:
         return reader.command_of([Word(known[module.text]), *rest], invocation.scope, invocation.feed, via="module")
     if module.text == "http.server":
@@ -424,8 +425,8 @@ _KNOWN_PACKAGES = frozenset(
     "drizzle-kit tailwindcss postcss storybook sb husky lint-staged commitlint degit concurrently nodemon pm2 pnpm yarn "
     "npm-check-updates depcheck madge typedoc wrangler vercel netlify-cli expo react-native swc biome oxlint knip syncpack "
     "changeset semantic-release markdownlint-cli cspell stylelint standard xo ava tap c8 nyc zx tsup unbuild esno "
-    "jscodeshift husky shadcn ruff black mypy pytest pre-commit cowsay"
-    "repomix skills markdownlint-cli2 allure openapi-typescript puppeteer lighthouse ccusage claude-code".split()
+    "jscodeshift husky shadcn ruff black mypy pytest pre-commit cowsay "
+    "repomix skills markdownlint-cli2 allure openapi-typescript puppeteer lighthouse ccusage".split()
 )
 
 
@@ -519,6 +520,8 @@ def code_of(judge: Judge, name: str, arguments: Arguments, invocation: Invocatio
         _line_editor(judge, invocation)
     elif spec.get("database"):
         _queries(judge, spec, arguments, invocation)
+    elif spec.get("patches"):
+        _patched(judge, invocation)
 
 
 def _of_editor(judge: Judge, _name: str, _spec: dict[str, Any], value: Word, _invocation: Invocation, _reader: Reader) -> None:
@@ -638,6 +641,14 @@ def _query(judge: Judge, spec: dict[str, Any], value: Word) -> None:
         effects.kinds.add("database")
     if "exec" in facts.effects:
         effects.code.add("inline")
+
+
+def _patched(judge: Judge, invocation: Invocation) -> None:
+    """Files that a patch names, on the command line or in what is fed."""
+    fed = invocation.feed.text if invocation.feed is not None else None
+    for text in [fed or "", *(word.text for word in invocation.words[1:])]:
+        for name in files_of_patch(text):
+            paths.writes(judge, Word(name), invocation)
 
 
 _REMOVING = re.compile(r"\b(drop|delete|truncate|alter|update)\b", re.IGNORECASE)
