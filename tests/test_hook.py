@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from toolguard import Guard
+from toolguard.approvals import answer as answering
 from toolguard.cli import main
 from toolguard.hooks import thin
 from toolguard.hooks.answers import Answers
@@ -118,6 +119,21 @@ def test_people_who_may_answer_are_waited_for(tmp_path):
         waiting.join()
     assert got[0].code == 2
     assert "withdrawn" in got[0].stderr
+
+
+def test_an_approval_that_comes_too_late_is_for_the_same_call_again(tmp_path, monkeypatch):
+    monkeypatch.setattr("toolguard.hooks.answers.WAIT", 0.2)
+    dana = pytest.importorskip("toolguard.audit.sign").Signer("dana", bytes(32))
+    with Guard(pack_files(*PACKS), ledger=tmp_path / "l.db", approvers={str(dana.verifier): ["*"]}) as guard:
+        answers = Answers(guard, Options())
+        late = told(answers, "codex", ASKED)
+        (asked,) = guard.pending()
+        assert late.code == 2
+        assert asked.id in late.stderr
+        answering.answer(guard._log, asked.key, dana, answering.Reply(granted=True, by="dana", where="here"))
+        assert told(answers, "codex", f"{ASKED} origin x").code == 2  # another call
+        assert told(answers, "codex", ASKED) == ALLOW
+        assert told(answers, "codex", ASKED).code == 2  # once
 
 
 @pytest.mark.parametrize("client", [*CLIENTS, "unheard-of"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import TYPE_CHECKING
 
 from toolguard.errors import MalformedCall, ToolDenied
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from toolguard.hooks.options import Options
     from toolguard.model import Decision
     from toolguard.point import Who
+
+WAIT = 20.0  # seconds for an answer; the client's process gives up after some more
+STEP = 0.1
 
 _logger = logging.getLogger("toolguard")
 
@@ -54,6 +58,11 @@ class Answers:
     def _asked(self, client: Client, call: Call, decision: Decision) -> Reply:
         """A person decides: one of the approvers in the ledger, the client's user, or nobody, which is a denial."""
         if decision.escalation is not None:
+            if self._still_waits(decision):
+                later = (
+                    f"Nobody has answered yet (`{decision.escalation.id}`): propose the very same call again once somebody has."
+                )
+                return client.deny(printable(f"{decision.message_for_model()} {later}"))
             try:
                 return ALLOW if self._guard.approve(decision).allowed else client.deny(printable(decision.reason))
             except ToolDenied as denied:
@@ -63,6 +72,15 @@ class Answers:
         return client.deny(
             printable(decision.message_for_model(f"{decision.reason}, and nobody is there who could approve it"))
         )
+
+    def _still_waits(self, decision: Decision) -> bool:
+        """Whether nobody has answered in the time that a client has. The approval of a call that was given up is not used."""
+        asked, until = decision.escalation, time.monotonic() + WAIT
+        while any(each.id == asked.id and each.round == asked.round for each in self._guard.pending()):
+            if time.monotonic() > until:
+                return True
+            time.sleep(STEP)
+        return False
 
 
 def _home() -> str:
