@@ -34,6 +34,7 @@ WORST = {
     "escapes": "echo " + "\\\\" * 4900 + "$(" * 9,
     "variables": "a=$b;" * 420 + "$a",
     "functions": "f(){ f; };" * 240 + "f",
+    "an expansion without its end": "alias z='${x'",
     "here-documents": "cat <<E\nx\nE\n" * 320,
 }
 

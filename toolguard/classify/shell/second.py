@@ -5,16 +5,22 @@ Nothing depends on it: bashlex is GPL-3.0-or-later, and who passes on a program 
 
 from __future__ import annotations
 
+import sys
 from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import ModuleType
 
-MAX_LENGTH = 1_500  # characters; a longer one takes it tens of milliseconds
+MAX_LENGTH = 1_000  # characters; a longer one takes it tens of milliseconds
+MAX_CALLS = 50_000  # and returns; a script of that length takes it as many
 _INSIDE = ("parts", "list", "command", "redirects", "output")
+
+
+class _TooLong(BaseException):
+    """It has taken too many steps. No exception that a parser may catch by itself."""
 
 
 def programs(text: str) -> list[tuple[int, str]]:
@@ -23,11 +29,34 @@ def programs(text: str) -> list[tuple[int, str]]:
     if opinion is None or len(text) > MAX_LENGTH or "((" in text:  # it takes arithmetic for commands
         return []
     try:
-        return [found for tree in opinion.parse(text) for found in _programs(tree)]
+        return [found for tree in _bounded(opinion.parse, text) for found in _programs(tree)]
     except RecursionError:
         raise
-    except Exception:  # noqa: BLE001 - it refuses much that bash runs, in many ways, and has no opinion then
+    except (Exception, _TooLong):  # noqa: BLE001 - it refuses much that bash runs, in many ways, and has no opinion then
         return []
+
+
+def _bounded(parse: Callable[[str], list[Any]], text: str) -> list[Any]:
+    """What it parses. There are texts on which it goes on for ever (`'${x'`), so its calls are counted, as a profiler would.
+
+    Raises:
+        _TooLong: they are too many, or somebody else counts.
+    """
+    if sys.getprofile() is not None:
+        raise _TooLong
+    left = MAX_CALLS
+
+    def counted(*_: object) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise _TooLong
+
+    sys.setprofile(counted)
+    try:
+        return parse(text)
+    finally:
+        sys.setprofile(None)
 
 
 @lru_cache(maxsize=1)
