@@ -398,6 +398,13 @@ def test_the_doctor_needs_something_installed(home, capsys):
     assert "not installed" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("what", "hint"), [("instal", "did you mean `install`"), ("claude", "toolguard hook install claude")])
+def test_a_person_who_types_it_is_told_what_it_is_for(what, hint, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdin", type("Terminal", (), {"isatty": staticmethod(lambda: True)}))
+    assert main(["hook", what]) == 2
+    assert hint in capsys.readouterr().err
+
+
 def test_options_are_said_again_in_the_same_words(home):
     given = Options(("/p.yaml",), ("payments",), "/l.db", "/w", "/a.json")
     assert given.words() == [

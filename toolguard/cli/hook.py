@@ -23,6 +23,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from toolguard.cli.terminal import INTERNAL, OK, UsageError
+from toolguard.errors import nearest
 from toolguard.hooks import thin
 from toolguard.hooks.clients import CLIENTS, Client
 
@@ -50,7 +51,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Answer a client, or do what is asked about its settings."""
-    if args.what in CLIENTS or args.what not in VERBS:
+    if args.what not in VERBS:
+        if sys.stdin is not None and sys.stdin.isatty():  # a person, not a client
+            known = args.what in CLIENTS
+            hint = f": toolguard hook install {args.what}" if known else nearest(args.what, (*VERBS, *CLIENTS))
+            raise UsageError(f"`{args.what}` takes a call from a client on standard input{hint}")
         return _answer(args)
     from toolguard.hooks.options import Options  # noqa: PLC0415 - a client's call goes without
 
