@@ -243,7 +243,9 @@ def test_it_has_no_opinion_on_what_it_refuses(text):
     ],
 )
 def test_it_sees_programs_in_every_place(text):
-    assert sorted({name for _, name in second.programs(text)}) == [each for each in "abcd" if each in text.replace("do", "")]
+    assert sorted({name for _, name in second.programs(f"{text}\n")}) == [
+        each for each in "abcd" if each in text.replace("do", "")
+    ]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["command"][:50])
