@@ -58,7 +58,7 @@ def answers():
 
 
 def told(answers, client, command, **more):
-    return answers.to(client, json.dumps(said_by(client, command, **more)).encode())
+    return answers.to(client, json.dumps(said_by(client, command, **more)).encode(), "/work/repo")
 
 
 # -- what a client is told ---------------------------------------------------------------------------------------------
@@ -173,7 +173,7 @@ def test_a_guard_that_fails_denies():
 )
 def test_the_packs_for_coding_agents(answers, tool, params, code):
     call = {"session_id": "s", "cwd": "/work/repo", "tool_name": tool, "tool_input": params}
-    assert answers.to("claude", json.dumps(call).encode()).code == code
+    assert answers.to("claude", json.dumps(call).encode(), "/work/repo").code == code
 
 
 @pytest.mark.parametrize("path", [".claude/settings.json", ".codex/hooks.json", ".gemini/settings.json", ".toolguard/hook.db"])
@@ -181,6 +181,20 @@ def test_its_own_files_and_the_settings_of_clients_are_changed_with_a_person(ans
     call = {"session_id": "s", "cwd": str(tmp_path), "tool_name": "Write", "tool_input": {"file_path": path, "content": "{}"}}
     reply = answers.to("claude", json.dumps(call).encode(), str(tmp_path))
     assert form("claude", reply.stdout)[0] == "ask"
+
+
+@pytest.mark.parametrize("command", ["rm -rf build", "rm notes", "rm -rf ~"])
+def test_a_folder_that_the_model_chose_is_no_workspace(answers, command):
+    """Codex says the model's `workdir` as the folder of the call."""
+    call = said_by("codex", command, "/home/somebody")
+    assert answers.to("codex", json.dumps(call).encode(), "/work/repo").code == 2
+    beside = {**said_by("gemini", command), "tool_input": {"command": command, "dir_path": "../../home/somebody"}}
+    assert answers.to("gemini", json.dumps(beside).encode(), "/work/repo").code == 2
+
+
+def test_without_a_project_nothing_is_inside(answers):
+    call = {"session_id": "s", "cwd": "/home/somebody", "tool_name": "Read", "tool_input": {"file_path": "a.py"}}
+    assert answers.to("codex", json.dumps(call).encode()).code == 2
 
 
 def test_an_unknown_tool_is_put_before_a_person(answers):
@@ -310,6 +324,22 @@ def test_a_process_that_cannot_judge_denies(home, monkeypatch):
     assert done.returncode == 2
     assert form("gemini", done.stdout)[0] == "deny"
     assert done.stderr.strip()
+
+
+@pytest.mark.parametrize(("said", "code"), [("", 0), ('{"x": 1}', 0), ("usage: ...", 2), (" ", 2)])
+def test_what_a_client_could_not_read_is_a_denial(monkeypatch, said, code):
+    done = subprocess.CompletedProcess([], 0, said.encode(), b"")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: done)
+    assert thin.judged_here(["claude"], b"{}")[2] == code
+
+
+def test_a_client_that_never_ends_its_call_is_not_waited_for(tmp_path):
+    path = tmp_path / "thin.py"
+    path.write_text(Path(thin.__file__).read_text().replace("SECONDS = 25.0", "SECONDS = 0.5"))
+    command = [sys.executable, "-I", "-S", str(path), "claude"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
+        assert process.wait(timeout=20) == -signal.SIGALRM
+        process.stdin.close()
 
 
 def test_what_a_client_starts_loads_next_to_nothing(home):

@@ -9,8 +9,6 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, Unpack
@@ -23,6 +21,7 @@ from toolguard.approvals.people import people_of
 from toolguard.audit.chance import random_id
 from toolguard.audit.checkpoint import Checkpoints
 from toolguard.audit.log import DURABILITIES, IN_PROCESS, Log, captures_of
+from toolguard.callers import Callers
 from toolguard.engine.compile import PolicySet
 from toolguard.engine.decide import decide
 from toolguard.errors import ApprovalUnavailable, MalformedCall, StoreError
@@ -50,11 +49,10 @@ if TYPE_CHECKING:
 
 MAX_CAUSE = 1000  # characters
 
-_caller: ContextVar[Identity] = ContextVar("toolguard_caller", default=Identity())  # noqa: B039 - frozen
 _logger = logging.getLogger("toolguard")
 
 
-class Guard(Wrapping):
+class Guard(Wrapping, Callers):
     """Decides proposed tool calls against policies and records every decision before the tool may run.
 
     Args:
@@ -174,7 +172,7 @@ class Guard(Wrapping):
         agent_id, session_id, org_id = who.get("agent_id"), who.get("session_id"), who.get("org_id")
         context = who.get("context")
         try:
-            caller = _caller.get()
+            caller = self.caller
             if any(given is not None for given in (agent_id, session_id, org_id, context)):
                 caller = merged(caller, Identity(agent_id, session_id, org_id, {} if context is None else context))
             identify(call, caller)
@@ -225,7 +223,7 @@ class Guard(Wrapping):
     def refuse(self, tool: str, reason: str, **who: Unpack[Who]) -> Decision:
         """Record that a call was refused before it could be judged (arguments that cannot be read, for instance)."""
         call = ToolCall(tool, {}, who.get("group"), call_id=who.get("call_id") or self._new_id())
-        identify(call, merged(_caller.get(), Identity(who.get("agent_id"), who.get("session_id"), who.get("org_id"))))
+        identify(call, merged(self.caller, Identity(who.get("agent_id"), who.get("session_id"), who.get("org_id"))))
         return self._recorded(self._denial(harmless(call), reason))
 
     def approve(self, decision: Decision) -> Decision:
@@ -320,25 +318,6 @@ class Guard(Wrapping):
         watcher = Watcher(lambda: policy_files(self._sources), self.reload, interval)
         self._watchers.append(watcher)
         return watcher
-
-    @contextmanager
-    def acting_as(
-        self,
-        *,
-        agent_id: str | None = None,
-        session_id: str | None = None,
-        org_id: str | None = None,
-        context: Mapping[str, Any] | None = None,
-    ) -> Iterator[None]:
-        """Say who is calling for all guarded calls in this block, in this thread or task only.
-
-        Inside another `acting_as`, what is not given is inherited and `context` is added to.
-        """
-        token = _caller.set(merged(_caller.get(), Identity(agent_id, session_id, org_id, context or {})))
-        try:
-            yield
-        finally:
-            _caller.reset(token)
 
     def close(self) -> None:
         """Let go of the ledger and of watched files; every later call is denied. The interpreter does it at its end."""

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Unpack
 
-    from toolguard.model import Approval, Decision, Outcome
+    from toolguard.model import Approval, Decision, Identity, Outcome
 
 
 class Who(TypedDict, total=False):
@@ -75,7 +75,11 @@ class DecisionPoint(Protocol):
 
 
 class Answerable(DecisionPoint, Protocol):
-    """What adapters need of it besides: questions and answers, and stopping a session."""
+    """What adapters need of it besides: questions and answers, who is calling, and stopping a session."""
+
+    @property
+    def caller(self) -> Identity:
+        """Who is calling here and now, as the host program says."""
 
     def pending(self) -> Sequence[Any]:
         """The escalated calls that wait for an answer in the ledger."""

@@ -8,6 +8,7 @@ from contract import POLICY, Broken, records
 
 from toolguard import ApprovalRefused, ApprovalUnavailable, Guard, MalformedCall, ToolDenied, guarded
 from toolguard.adapters.gate import ASK, GO, NO, Gate, plain_values
+from toolguard.adapters.loop import Tools
 from toolguard.arguments import arguments_of
 from toolguard.model import Approval
 
@@ -85,6 +86,36 @@ def test_a_call_that_waits_is_judged_once_and_answered_once(guard):
     assert gate.answered(asked, YES).kind == GO
     assert gate.ruling("issue_refund", {"amount": 300}, **WHO) is not asked
     assert len(records(guard, "approval")) == 1
+
+
+@pytest.mark.parametrize(
+    "other", [{"session_id": "t"}, {"agent_id": "b"}, {"org_id": "o"}, {"context": {"subject": "eve"}}, {"group": "g"}]
+)
+def test_a_call_of_the_same_id_by_somebody_else_is_judged(guard, other):
+    gate = Gate(guard)
+    asked = gate.ruling("issue_refund", {"amount": 300}, **WHO)
+    elses = gate.ruling("issue_refund", {"amount": 300}, **{**WHO, **other})
+    assert elses is not asked
+    assert elses.question["id"] != asked.question["id"]
+    with guard.acting_as(org_id="another"):
+        assert gate.ruling("issue_refund", {"amount": 300}, **WHO) is not asked
+
+
+def test_what_is_changed_while_it_is_judged_is_not_what_runs(guard):
+    ran, given = [], {"amount": 1, "lines": [1]}
+
+    class Slow:
+        def __getattr__(self, name):
+            return getattr(guard, name)
+
+        def evaluate(self, *args, **who):
+            decision = guard.evaluate(*args, **who)
+            given["amount"] = 1000
+            given["lines"].append(2)
+            return decision
+
+    Tools(Gate(Slow()), {"issue_refund": lambda **params: ran.append(params)}).call("issue_refund", given)
+    assert ran == [{"amount": 1, "lines": [1]}]
 
 
 def test_a_refusal_is_told_with_what_is_final(guard):

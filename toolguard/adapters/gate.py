@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
     from typing import Unpack
 
+    from toolguard.model import Identity
     from toolguard.point import Answerable, Who
 
 R = TypeVar("R")
@@ -72,12 +73,19 @@ class Ruling:
 
 
 class Key(NamedTuple):
-    """One call of one session, whenever it is handed in again."""
+    """One call of one caller, whenever it is handed in again: all that a decision depends on, and the call's id."""
 
-    session: str
     call: str
     tool: str
     params: str
+    caller: str
+
+
+def key_of(call_id: str | None, tool: str, params: str, who: Who, around: Identity) -> Key:
+    """The key of a call; another caller's call of the same id is another call. `around`: what the program says of all calls."""
+    said = {name: value for name, value in who.items() if name != "call_id" and value is not None}
+    outer = [around.agent_id, around.session_id, around.org_id, dict(around.context)]
+    return Key(call_id or "", tool, params, _digest({"said": said, "around": outer}))
 
 
 class Gate:
@@ -108,7 +116,7 @@ class Gate:
             given = self._given(tool, params, who)
             if isinstance(given, Ruling):
                 return given
-            return self._ruled(self.point.evaluate(tool, given, **who))
+            return self._ruled(self.point.evaluate(tool, given, **who), who)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with the guard, the call is denied
             return self._broken(tool, error)
 
@@ -118,7 +126,7 @@ class Gate:
             given = self._given(tool, params, who)
             if isinstance(given, Ruling):
                 return given
-            return self._ruled(await self.point.evaluate_async(tool, given, **who))
+            return self._ruled(await self.point.evaluate_async(tool, given, **who), who)
         except Exception as error:  # noqa: BLE001 - as above
             return self._broken(tool, error)
 
@@ -166,18 +174,18 @@ class Gate:
         who.setdefault("group", self._groups.get(tool))
         try:
             given = arguments_of(params)
-            its_digest = _digest(given)
+            key = key_of(who.get("call_id"), tool, _digest(given), who, self.point.caller)
         except MalformedCall as malformed:
-            return self._ruled(self.point.refuse(tool, f"malformed call: {malformed}", **who))
-        return self._asked.get(Key(who.get("session_id") or "", who.get("call_id") or "", tool, its_digest), given)
+            return self._ruled(self.point.refuse(tool, f"malformed call: {malformed}", **who), who)
+        return self._asked.get(key, given)
 
-    def _ruled(self, decision: Decision) -> Ruling:
+    def _ruled(self, decision: Decision, who: Who) -> Ruling:
         call = decision.call
         if decision.allowed:
             return Ruling(GO, decision, decision.message_for_model())
         if decision.verdict != Verdict.ESCALATE:
             return Ruling(NO, decision, decision.message_for_model() + self._again(decision))
-        key = Key(call.session_id or "", call.call_id, call.tool, call.params_digest)
+        key = key_of(call.call_id, call.tool, call.params_digest, who, self.point.caller)
         ruling = Ruling(ASK, decision, decision.message_for_model(), key)
         with self._mutex:
             keep(self._asked, key, ruling)
@@ -240,7 +248,7 @@ class Gate:
         return Ruling(NO, None, f"The call to `{tool}` was not carried out: {BROKEN}. Do not try it again; tell your user.")
 
 
-def _digest(params: dict[str, Any]) -> str:
+def _digest(params: Any) -> str:
     return digest(encode(snapshot(params)[1])).hex()
 
 

@@ -87,6 +87,7 @@ class Batches:
         self._entries: OrderedDict[tuple[str, str], Entry] = OrderedDict()
         self._interrupted: OrderedDict[str, None] = OrderedDict()
         self._answers: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self._taken: OrderedDict[str, None] = OrderedDict()
 
     def begun_before(self, batch: str, call: str, params: Any) -> Entry | None:
         """The call as it was begun before an interruption, if it was, and not left before it ran."""
@@ -110,7 +111,12 @@ class Batches:
             given = interrupt(question)
             if not isinstance(given, dict) or not isinstance(given.get("id"), str):
                 return Approval(granted=False, by="?", note="the answer does not say by its `id` what it answers")
-            keep(self._answers, given["id"], given)
+            if given["id"] == question["id"]:
+                said = given
+                break
+            if given["id"] not in self._taken:  # an answer is taken once, however often it is seen
+                keep(self._answers, given["id"], given)
+        keep(self._taken, question["id"], None)
         by, note = said.get("by"), said.get("note")
         by, note = by if isinstance(by, str) and by else "?", note if isinstance(note, str) else None
         return Approval(said.get("approved") is True, by, note)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from toolguard.adapters.gate import ASK, GO, Gate, Ruling
 from toolguard.arguments import arguments_of
-from toolguard.errors import ToolDenied
+from toolguard.canonical import snapshot
+from toolguard.errors import MalformedCall, ToolDenied
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,7 +36,8 @@ class Tools:
 
     def call(self, name: str, arguments: Mapping[str, Any] | str | None, **who: Unpack[Who]) -> Said:
         """Judge and run one call. Never raises but for a coroutine, which needs `call_async` (TypeError)."""
-        ruling = self._gate.ruling(name, arguments, **who)
+        own = _own(arguments)
+        ruling = self._gate.ruling(name, own, **who)
         if ruling.kind == ASK:
             ruling = self._gate.waited(ruling)
         function = self._functions.get(name)
@@ -44,13 +46,14 @@ class Tools:
         if inspect.iscoroutinefunction(function):
             raise TypeError(f"`{name}` is a coroutine: use the asynchronous form")
         try:
-            return Said(_as_text(self._gate.run(ruling, lambda: function(**arguments_of(arguments)))), failed=False)
+            return Said(_as_text(self._gate.run(ruling, lambda: function(**arguments_of(own)))), failed=False)
         except Exception as error:  # noqa: BLE001 - told to the model, and logged
             return _failed(name, error)
 
     async def call_async(self, name: str, arguments: Mapping[str, Any] | str | None, **who: Unpack[Who]) -> Said:
         """As `call`, for coroutines and functions; these run in a thread."""
-        ruling = await self._gate.ruling_async(name, arguments, **who)
+        own = _own(arguments)
+        ruling = await self._gate.ruling_async(name, own, **who)
         if ruling.kind == ASK:
             ruling = await self._gate.waited_async(ruling)
         function = self._functions.get(name)
@@ -60,13 +63,21 @@ class Tools:
         async def run() -> Any:
             import asyncio  # noqa: PLC0415 - a program without coroutines does not pay for it
 
-            made = arguments_of(arguments)
+            made = arguments_of(own)
             return await (function(**made) if inspect.iscoroutinefunction(function) else asyncio.to_thread(function, **made))
 
         try:
             return Said(_as_text(await self._gate.run_async(ruling, run)), failed=False)
         except Exception as error:  # noqa: BLE001 - told to the model, and logged
             return _failed(name, error)
+
+
+def _own(arguments: Mapping[str, Any] | str | None) -> Any:
+    """A copy that nobody changes while the call waits; as they are, where they are no arguments (the gate refuses them)."""
+    try:
+        return snapshot(arguments_of(arguments))[0]
+    except MalformedCall:
+        return arguments
 
 
 def _not_run(ruling: Ruling, name: str) -> Said:

@@ -66,7 +66,7 @@ def guarding(
 class _Tools:
     def __init__(self, gate: Gate, wait: bool, unguarded: frozenset[str]) -> None:  # noqa: FBT001 - ours only
         self._gate, self._wait, self._unguarded = gate, wait, unguarded
-        self._ruled: OrderedDict[tuple[str, str], Ruling] = OrderedDict()
+        self._ruled: OrderedDict[str, Ruling] = OrderedDict()
 
     def checked(self, tool: Any) -> None:
         """Raise TypeError for a tool that cannot be judged."""
@@ -84,14 +84,16 @@ class _Tools:
                 return True
             if self._wait:
                 return False
-            ruling = await self._gate.ruling_async(tool.name, params, **_who(context, agent, call_id))
-            keep(self._ruled, (tool.name, call_id), ruling)
+            who = _who(context, agent, call_id)
+            ruling = await self._gate.ruling_async(tool.name, params, **who)
+            keep(self._ruled, repr((tool.name, who)), ruling)
             return ruling.kind == ASK
 
         async def invoke(context: Any, text: str) -> Any:
-            ruling = self._ruled.pop((tool.name, context.tool_call_id), None)
+            who = _who(context, agent, context.tool_call_id)
+            ruling = self._ruled.pop(repr((tool.name, who)), None)  # another run may have a call of the same id
             if ruling is None or ruling.kind == ASK or not ruling.is_of(text):
-                ruling = await self._gate.ruling_async(tool.name, text, **_who(context, agent, context.tool_call_id))
+                ruling = await self._gate.ruling_async(tool.name, text, **who)
             if ruling.kind == ASK:
                 ruling = await self._answered(ruling, tool, context)
             if ruling.kind != GO:

@@ -86,7 +86,7 @@ def _answer(args: argparse.Namespace) -> int:
         if len(text) > thin.MOST:
             return thin.say(*client.deny("the call is too long"))
         with Guard(**options.for_a_guard()) as guard:
-            reply = Answers(guard, options).to(args.what, text, os.environ.get("CLAUDE_PROJECT_DIR", ""))
+            reply = Answers(guard, options).to(args.what, text, os.fsdecode(thin.project()))
         if args.here:
             start(options)
         return thin.say(*reply)

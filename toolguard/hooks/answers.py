@@ -31,7 +31,7 @@ class Answers:
         self._guard, self._options = guard, options
 
     def to(self, name: str, text: bytes, project: str = "") -> Reply:
-        """What the client is told of its call. `project` is the folder of the project, where the client says it elsewhere."""
+        """What the client is told of its call. `project` is the folder that the agent works in; without it nothing is inside."""
         client = CLIENTS.get(name) or Client(name, name, asks=False)
         try:
             if name not in CLIENTS:
@@ -44,7 +44,7 @@ class Answers:
             return client.deny(f"the guard failed ({type(error).__name__})")
 
     def _judged(self, client: Client, call: Call, project: str) -> Reply:
-        workspace = self._options.workspace or project or call.cwd
+        workspace = self._options.workspace or call.root or project
         places = {"workspace": workspace, "cwd": call.cwd or workspace, "home": _home()}
         context = {name: value for name, value in places.items() if value}
         who: Who = {"agent_id": client.name, "session_id": call.session, "call_id": call.call_id, "context": context}

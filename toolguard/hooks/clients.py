@@ -6,6 +6,7 @@ Measured with the clients themselves, but for Cursor, which is written from its 
 from __future__ import annotations
 
 import json
+import posixpath
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -36,6 +37,9 @@ class Call(NamedTuple):
     session: str | None
     call_id: str | None
     cwd: str | None
+    """Where it runs; the model may have chosen that."""
+    root: str | None
+    """The folder of the project, from a client that says it with each call."""
     unattended: bool
     """Nobody is there whom the client could ask."""
 
@@ -68,7 +72,8 @@ class Client:
             params,
             _text(_first(said, "session_id", "sessionId", "conversation_id")),
             _text(_first(said, "tool_use_id", "toolUseId", "generation_id")),
-            _text(said.get("cwd")) or _text((said.get("workspace_roots") or [None])[0]),
+            _folder(_text(said.get("cwd")), params),
+            _text((said.get("workspace_roots") or [None])[0]),
             said.get("permission_mode") in ("bypassPermissions", "dontAsk"),
         )
 
@@ -96,6 +101,17 @@ CLIENTS = {
         Client("cursor", "Cursor", asks=True),
     )
 }
+
+
+def _folder(cwd: str | None, params: dict[str, Any]) -> str | None:
+    """Where a command runs: some tools take a folder beside it."""
+    for name in ("workdir", "dir_path", "cwd", "directory") if "command" in params else ():
+        given = params.get(name)
+        if given is not None and not isinstance(given, str):
+            raise MalformedCall(f"`{name}` is no text")
+        if given:
+            cwd = posixpath.join(cwd or "", given)
+    return cwd
 
 
 def _object(text: bytes) -> dict[str, Any]:

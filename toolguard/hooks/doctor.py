@@ -7,7 +7,6 @@ import os
 import subprocess
 import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolguard.hooks import thin
@@ -73,7 +72,7 @@ def _run(command: str, text: str, environment: dict[str, str] | None = None) -> 
     try:
         done = subprocess.run(  # noqa: S602 - as the client runs it
             command, shell=True, input=text.encode(), capture_output=True, timeout=2 * thin.SECONDS, check=False, env=given,
-            cwd=Path("/"),
+            cwd=tempfile.gettempdir(),
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         return "no answer in time"

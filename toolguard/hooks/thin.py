@@ -5,6 +5,7 @@ imports nothing of toolguard and next to nothing of the standard library, becaus
 and whatever goes wrong is a denial, in the client's own form, with the reason on standard error and exit code 2.
 """
 
+import _signal  # type: ignore[import-not-found]
 import _socket
 import posix  # what `os` is made of; loading that takes a tenth of the whole
 import sys
@@ -47,12 +48,17 @@ def asked(client: str, options: list[str], call: bytes) -> tuple[str, str, int] 
             return None
         if owner(connection) != posix.getuid():
             return None
-        message = b"\0".join([client.encode(), environment(b"CLAUDE_PROJECT_DIR"), call])
+        message = b"\0".join([client.encode(), project(), call])
         connection.sendall(len(message).to_bytes(4, "big") + message)
         stdout, stderr, code = received(connection).decode().split("\0")
     finally:
         connection.close()
     return stdout, stderr, int(code)
+
+
+def project() -> bytes:
+    """The folder that the agent works in, as the client says; what it says of a single call is the model's."""
+    return environment(b"CLAUDE_PROJECT_DIR") or posix.getcwdb()
 
 
 def received(connection: _socket.socket) -> bytes:
@@ -117,7 +123,7 @@ def judged_here(argv: list[str], call: bytes) -> tuple[str, str, int]:
     except subprocess.TimeoutExpired:
         return denial(argv[0] if argv else "", "the guard did not answer in time")
     stdout, stderr = done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
-    if done.returncode == 0 or (done.returncode == DENIED and stderr):
+    if (done.returncode == 0 and stdout[:1] in ("", "{")) or (done.returncode == DENIED and stderr):
         return stdout, stderr, done.returncode
     return denial(argv[0] if argv else "", "the guard could not be started")
 
@@ -136,4 +142,5 @@ def denial(client: str, reason: str) -> tuple[str, str, int]:
 
 
 if __name__ == "__main__":
+    _signal.alarm(int(2 * SECONDS))  # ends whatever hangs; the shell around it makes a denial of that
     sys.exit(main(sys.argv[1:]))
