@@ -31,7 +31,7 @@ class Answers:
         self._guard, self._options = guard, options
 
     def to(self, name: str, text: bytes, project: str = "") -> Reply:
-        """What the client is told of its call. `project` is the folder that the agent works in; without it nothing is inside."""
+        """What the client is told of its call. `project` is the folder that the agent works in; nothing else is inside."""
         client = CLIENTS.get(name) or Client(name, name, asks=False)
         try:
             if name not in CLIENTS:
