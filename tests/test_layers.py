@@ -18,7 +18,7 @@ DOORS = {
     "cryptography": "toolguard.audit.sign",
     "pydantic": "toolguard.policy",
     "pydantic_core": "toolguard.canonical",
-    "re2": "toolguard.operators",
+    "re2": "toolguard.patterns",
     "sqlglot": "toolguard.classify.sql",
     "pgparse": "toolguard.classify.sql",
     "tree_sitter": "toolguard.classify.shell",

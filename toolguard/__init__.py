@@ -22,7 +22,8 @@ if TYPE_CHECKING:
         ToolHalted,
     )
     from toolguard.guard import Guard
-    from toolguard.model import Approval, Decision, Explanation, RuleHit, ToolCall, Verdict
+    from toolguard.model import Approval, Decision, RuleHit, ToolCall, Verdict
+    from toolguard.walk import Explanation
 
 __all__ = [
     "Approval",
@@ -54,7 +55,7 @@ _HOMES = {
     "ApprovalUnavailable": "toolguard.errors",
     "Checkpoints": "toolguard.audit.checkpoint",
     "Decision": "toolguard.model",
-    "Explanation": "toolguard.model",
+    "Explanation": "toolguard.walk",
     "Guard": "toolguard.guard",
     "LedgerCorrupt": "toolguard.errors",
     "MalformedCall": "toolguard.errors",

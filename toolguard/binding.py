@@ -66,6 +66,22 @@ class Binding:
             positional += keywords.pop(self._rest)
         return positional, keywords
 
+    def filled(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Parameters of which some were taken away, with the defaults of these.
+
+        Raises:
+            MalformedCall: the function needs one of them.
+        """
+        made = dict(params)
+        for name in self._declared:
+            if name in made or name in self.injected:
+                continue
+            default = [] if name == self._rest else self.signature.parameters[name].default
+            if default is Parameter.empty:
+                raise MalformedCall(f"the tool needs `{name}`")
+            made[name] = default
+        return made
+
 
 def generated_binder(signature: inspect.Signature, name: str) -> Callable[..., dict[str, Any]]:
     """A function with this signature that returns its arguments by name. Defaults are handed in, never written out."""

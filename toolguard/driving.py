@@ -29,11 +29,15 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The step that runs the tool, with these arguments and no others. Its answer is an Outcome."""
+    """The step that runs the tool, with these arguments and no others. Its answer is an Outcome.
+
+    What the tool yields goes through `watched`, if there is one.
+    """
 
     args: list[Any]
     kwargs: dict[str, Any]
     running: Stoppable
+    watched: Callable[[Any], Any] | None = None
 
 
 Step = Work | Run
@@ -126,6 +130,7 @@ def as_generator(tool: Enforced) -> Callable[..., Any]:
                 continue
             running, ended = step.running, _Ended(step.running)
             source = tool.function(*step.args, **step.kwargs)
+            source = source if step.watched is None else step.watched(source)
             try:
                 running.check()
                 with running:
@@ -166,6 +171,7 @@ def as_async_generator(tool: Enforced) -> Callable[..., Any]:
                 continue
             running, ended = step.running, _Ended(step.running)
             source = tool.function(*step.args, **step.kwargs)
+            source = source if step.watched is None else step.watched(source)
             waiting = _cancelled_by_a_halt(running)
             try:
                 running.check()

@@ -17,19 +17,23 @@ from toolguard.canonical import snapshot
 from toolguard.driving import Run, Step, Work, as_async_generator, as_coroutine, as_function, as_generator, driven, driven_async
 from toolguard.errors import MalformedCall, ToolDenied, ToolHalted
 from toolguard.model import Verdict
+from toolguard.redact import as_redacted
 from toolguard.tickets import Ticket, ticket_for
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator, Iterable
 
     from toolguard.model import Decision, Outcome
-    from toolguard.point import DecisionPoint
+    from toolguard.point import DecisionPoint, Stoppable
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-VERBS = ("evaluate", "evaluate_async", "refuse", "approve", "approve_async", "running", "settle", "settle_async")
+VERBS = (
+    *("evaluate", "evaluate_async", "refuse", "approve", "approve_async", "running"),
+    *("judges_results", "watched", "release", "release_async", "settle", "settle_async"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +65,56 @@ class GuardedTool:
                 decision = yield Work(lambda: self.point.approve(asked), lambda: self.point.approve_async(asked))
             elif not decision.allowed:
                 raise ToolHalted(decision) if decision.halted else ToolDenied(decision)
+        if decision.redacted is not None:
+            own = yield from self._as_obliged(decision, own)
         return (yield from _to_its_end(self.point, decision, *self.binding.spread(own | injected)))
+
+    def _as_obliged(self, decision: Decision, own: dict[str, Any]) -> Generator[Step, Any, dict[str, Any]]:
+        """The tool's own copy of the arguments with the obligations carried out; those that are gone leave their defaults."""
+        try:
+            return self.binding.filled(as_redacted(own, decision.call.params, decision.params))
+        except MalformedCall as missing:
+            reason = f"an obligation cannot be carried out: {missing}"
+            raise ToolDenied((yield Work(lambda: self.point.refuse(self.name, reason, group=self.group)))) from None
 
 
 def _to_its_end(
     point: DecisionPoint, decision: Decision, args: list[Any], kwargs: dict[str, Any], ticket: Ticket | None = None
 ) -> Generator[Step, Any, Outcome]:
     """Run an allowed call and record its outcome, unless a guarded function inside of it has done that."""
-    outcome: Outcome = yield Run(args, kwargs, point.running(decision))
-    if ticket is None or not ticket.used:
-        yield Work(lambda: point.settle(decision, outcome), lambda: point.settle_async(decision, outcome))
-    return outcome
+    running = point.running(decision)
+    judges = (ticket is None or not ticket.used) and point.judges_results(decision)
+    watched = _Watched(point, decision, running) if judges else None
+    outcome: Outcome = yield Run(args, kwargs, running, watched)
+    if ticket is not None and ticket.used:
+        return outcome
+    yield Work(lambda: point.settle(decision, outcome), lambda: point.settle_async(decision, outcome))
+    if watched is None or watched.used or not _is_a_result(outcome):
+        return outcome
+    seen: Outcome = yield Work(
+        lambda: point.release(decision, outcome, running), lambda: point.release_async(decision, outcome, running)
+    )
+    return seen
+
+
+class _Watched:
+    """What goes through here piece by piece is judged, and needs not be judged at its end."""
+
+    __slots__ = ("_decision", "_point", "_running", "used")
+
+    def __init__(self, point: DecisionPoint, decision: Decision, running: Stoppable) -> None:
+        self._point, self._decision, self._running, self.used = point, decision, running, False
+
+    def __call__(self, source: Any) -> Any:
+        self.used = True
+        return self._point.watched(self._decision, source, self._running)
+
+
+def _is_a_result(outcome: Outcome) -> bool:
+    """What came back, and not how the call was ended from outside, or a denial."""
+    if outcome.error is not None:
+        return isinstance(outcome.error, Exception) and not isinstance(outcome.error, ToolDenied)
+    return outcome.kind == "returned"
 
 
 def carried_out(point: DecisionPoint, decision: Decision, tool: Callable[[], R]) -> R:

@@ -3,9 +3,10 @@
 ToolGuardError
 ├── PolicyError            policies that were refused at load, every problem with its place
 ├── MalformedCall          a proposed call that cannot be judged at all (not plain data, too deep, too large)
-├── ToolDenied             the tool did not run; `.decision` says why
+├── ToolDenied             the tool did not run, or what came back is withheld; `.decision` says why
 │   ├── ApprovalRefused    a person was asked and said no
 │   ├── ApprovalUnavailable   a person has to be asked and there is nobody to ask
+│   ├── StreamDenied       what comes next in a stream is not let through
 │   └── ToolHalted         a person has stopped this agent, tool, session, organisation, or everything
 └── StoreError             the ledger could not be read or written
     ├── StoreFull          there is no room for another record
@@ -67,7 +68,7 @@ class MalformedCall(ToolGuardError):
 
 
 class ToolDenied(ToolGuardError):
-    """The tool did not run."""
+    """The tool did not run, or what came back of it is withheld."""
 
     def __init__(self, decision: Decision, reason: str | None = None) -> None:
         """Carry the decision; `reason` replaces the decision's own where something later refused."""
@@ -85,6 +86,22 @@ class ToolDenied(ToolGuardError):
 
 class ToolHalted(ToolDenied):
     """Somebody has stopped the agent, the tool, the session, the organisation, or everything."""
+
+
+class StreamDenied(ToolDenied):
+    """A stream was cut: what begins at `offset` is forbidden, and `released` of it had been let through before.
+
+    Both are characters of text, bytes, or items.
+    """
+
+    def __init__(self, decision: Decision, offset: int, released: int, reason: str | None = None) -> None:
+        """As ToolDenied, and where."""
+        super().__init__(decision, reason or f"{decision.reason} (at {offset} of the stream; {released} were let through)")
+        self.offset, self.released = offset, released
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """So that it can cross between processes."""
+        return type(self), (self.decision, self.offset, self.released, str(self))
 
 
 class ApprovalRefused(ToolDenied):

@@ -32,6 +32,9 @@ from toolguard.point import Who
 from toolguard.policy.load import load_policies, pack_files, policy_files
 from toolguard.proposal import again, harmless, identify, merged, plain_call
 from toolguard.recording import Recording
+from toolguard.redact import MIN_KEY
+from toolguard.releasing import Releasing
+from toolguard.results import Results
 from toolguard.running import Running, RunningCall
 from toolguard.stores.given import opened
 from toolguard.text import printable
@@ -52,7 +55,7 @@ MAX_CAUSE = 1000  # characters
 _logger = logging.getLogger("toolguard")
 
 
-class Guard(Wrapping, Callers):
+class Guard(Wrapping, Callers, Results):
     """Decides proposed tool calls against policies and records every decision before the tool may run.
 
     Args:
@@ -75,10 +78,11 @@ class Guard(Wrapping, Callers):
         approvers: keys (`NAME+ID+KEY`) of people whose signed answers count, each with its roles (`["*"]`: every one), or the
             file that `toolguard approvers` writes. Escalated calls are then kept in the ledger, and guarded tools wait.
         on_decision: told of every decision once it is recorded, for logs and metrics; it cannot change anything.
+        redaction_key: 16 bytes or more that digests of what is redacted are made with, where a policy says `how: hash`.
         placement: where the guard stands, for its records; now, new_id: nanoseconds since 1970, and the id of a nameless call.
 
     Raises:
-        ValueError: `unmatched` is no verdict, `rate` no rate, or `durability` or `capture` none there is.
+        ValueError: `unmatched` is no verdict, `rate` no rate, `durability` or `capture` none there is, or a key is missing.
         PolicyError: a policy was refused; nothing was loaded.
         StoreError: the ledger cannot be opened (LedgerCorrupt: its chain does not hold).
     """
@@ -99,6 +103,7 @@ class Guard(Wrapping, Callers):
         approver: Approver | None = None,
         approvers: Mapping[str, Sequence[str]] | str | Path | None = None,
         on_decision: Callable[[Decision], object] | None = None,
+        redaction_key: bytes | None = None,
         placement: str = IN_PROCESS,
         now: Callable[[], int] = time.time_ns,
         new_id: Callable[[], str] = random_id,
@@ -109,7 +114,8 @@ class Guard(Wrapping, Callers):
         self._compiled = partial(
             PolicySet, unmatched=verdict, enforce_shadow=enforce_shadow, rate=rate, tracked=FIGURES if track else ()
         )
-        self.policies = self._compiled(load_policies(self._sources))
+        self._redaction_key = redaction_key
+        self.policies = self._fresh()
         if durability not in DURABILITIES:
             raise ValueError(f"`durability` cannot be `{durability}` (only {', '.join(DURABILITIES)})")
         captures = captures_of(capture)
@@ -125,6 +131,7 @@ class Guard(Wrapping, Callers):
             self._recording = Recording(self._log, desk)
             verbs = Verbs(self._halts.applied_to, self._recording.approval, self._judged_again)
             self._asking = Asking(approver, self._log, verbs)
+            self._releasing = Releasing(self._recording, self._asking, redaction_key)
             self._log.open(self.policies, checkpoints)
             self._at_exit = partial(_end, weakref.ref(self), os.getpid())
             atexit.register(self._at_exit)
@@ -164,6 +171,8 @@ class Guard(Wrapping, Callers):
         return self._told(decision if late is None else await self._recording.decision_async(late))
 
     def _judged_again(self, decision: Decision) -> Decision:
+        if decision.call.came is not None:
+            return self._releasing.judged_again(decision)
         return self._recorded(self._judged(**again(decision.call)))
 
     def _judged(self, tool: str, params: Mapping[str, Any], **who: Unpack[Who]) -> Decision:
@@ -177,7 +186,7 @@ class Guard(Wrapping, Callers):
                 caller = merged(caller, Identity(agent_id, session_id, org_id, {} if context is None else context))
             identify(call, caller)
             plain_call(call)
-            return self._halts.applied_to(decide(self.policies, call))
+            return self._releasing.obliged(self._halts.applied_to(decide(self.policies, call)))
         except MalformedCall as malformed:
             return self._denial(harmless(call), f"malformed call: {malformed}")
         except Exception as error:  # whatever is wrong with us, the call does not go through
@@ -297,12 +306,18 @@ class Guard(Wrapping, Callers):
             PolicyError, StoreError: a policy was refused, or the change could not be recorded; those in force stay.
         """
         with self._reloading:
-            fresh = self._compiled(load_policies(self._sources))
+            fresh = self._fresh()
             if fresh.revision != self.revision:
                 self._log.reload(fresh, self.revision)
                 _logger.info("policies of revision %s are in force", fresh.revision)
             self.policies = fresh
             return fresh.revision
+
+    def _fresh(self) -> PolicySet:
+        fresh = self._compiled(load_policies(self._sources))
+        if fresh.needs_key and len(self._redaction_key or b"") < MIN_KEY:
+            raise ValueError(f"a policy redacts with `how: hash`: give the guard a `redaction_key` of {MIN_KEY} bytes or more")
+        return fresh
 
     def watch(self, interval: float = 1.0) -> Watcher:
         """Reload by itself when a policy file has changed and then kept still for `interval` seconds.

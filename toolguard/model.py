@@ -8,11 +8,11 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from toolguard.canonical import digest, encode
-from toolguard.text import printable, shown
-from toolguard.walk import ConditionTrace, drawn
+from toolguard.text import shown
+from toolguard.walk import Explanation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 CAPTURES = ("none", "digest", "redacted", "full")  # what a record may keep of parameters, from the least to the most
 FINAL = "This is final for these arguments: do not repeat the same call."
@@ -55,7 +55,7 @@ class ToolCall:
     """A call that a model proposes. `params` is the model's and never trusted; everything else is the host program's.
 
     `limits` is how each limit stood before it, by its id: `used`, `remaining` and `ratio`; `answers` is whether what rules ask
-    about has happened before it. Both are empty while nobody has looked.
+    about has happened before it. Both are empty while nobody has looked. `came` is what came back of it, None before.
     """
 
     tool: str
@@ -68,11 +68,24 @@ class ToolCall:
     call_id: str = ""
     limits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False, compare=False)
     answers: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    came: Came | None = field(default=None, repr=False, compare=False)
 
     @property
     def params_digest(self) -> str:
         """A digest (hex) of plain parameters: two calls share it only when every value, and its type, is the same."""
         return digest(encode(self.params)).hex()
+
+
+@dataclass(frozen=True, slots=True)
+class Came:
+    """What came back of a call, as plain data: its value, or what the error that it raised says (`raised`).
+
+    `why_unknown` is why it cannot be read.
+    """
+
+    result: Any = None
+    raised: bool = False
+    why_unknown: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +142,7 @@ class RuleHit:
     citation: Citation | None = None
     limit: bool | None = None
     detail: str | None = None
+    redact: tuple[Obligation, ...] | None = None
 
     @property
     def title(self) -> str:
@@ -172,10 +186,19 @@ class LimitUse:
 
 @dataclass(frozen=True, slots=True)
 class Obligation:
-    """Something that must be done with the call or its result; one that cannot be carried out means deny."""
+    """Something that must be done with the call or its result; one that cannot be carried out means deny.
+
+    `redact` removes the value of the field `target` or, with `kinds` (see `classify.sensitive.chosen`), what is found in it.
+    `own` are the policy's own kinds, by name, with their patterns. `how` is `mask`, `hash`, `drop` or `last4`; `place` is
+    `call`, or only its `record`.
+    """
 
     kind: str
     target: str
+    how: str = "mask"
+    place: str = "call"
+    kinds: str | None = None
+    own: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(slots=True)
@@ -195,7 +218,8 @@ class Decision:
     `cause` is set where something other than a rule decided (no policy, a malformed call, a ledger that cannot be written).
     `record` is this decision in the ledger, None while it is not there. `policies` are those it was made with. `halted` says
     that a halt denies it. `limits` is what the call has to do with limits; `throttle` the scope of a halt that slows it down.
-    `escalation` is the call as it waits for an answer, or waited (`escalations.Escalation`), where answers are kept.
+    `escalation` is the call as it waits for an answer, or waited (`escalations.Escalation`), where answers are kept. `redacted`
+    are the parameters as the tool gets them, and `kept` as the ledger does, where obligations change them.
     """
 
     call: ToolCall
@@ -211,6 +235,13 @@ class Decision:
     limits: tuple[LimitUse, ...] = ()
     throttle: str | None = None
     escalation: Any = None
+    redacted: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
+    kept: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """What the tool has to run with: the parameters that were judged, with the obligations carried out."""
+        return self.call.params if self.redacted is None else self.redacted
 
     def __getstate__(self) -> tuple[None, dict[str, Any]]:
         """A copy in another process has everything but the policies, and so cannot be explained there."""
@@ -243,12 +274,14 @@ class Decision:
 
     def message_for_model(self, reason: str = "") -> str:
         """What the agent may be told. `reason` is why an escalated call was refused, or replaces a denial's own."""
+        what = f"{'The call to' if self.call.came is None else 'What came back of'} `{self.call.tool}`"
         if self.allowed:
-            return f"The call to `{self.call.tool}` is allowed."
+            return f"{what} is allowed."
         if self.verdict == Verdict.ESCALATE and not reason:
-            return f"The call to `{self.call.tool}` waits for the approval of a person: {self.reason}. {WAIT}"
+            return f"{what} waits for the approval of a person: {self.reason}. {WAIT}"
         hit = self.primary
-        parts = [f"The call to `{self.call.tool}` was not carried out: {reason or self.reason}."]
+        became = "was not carried out" if self.call.came is None else "is withheld"
+        parts = [f"{what} {became}: {reason or self.reason}."]
         if hit and hit.citation:
             parts.append(f"Source: {hit.citation}")
         if hit and hit.suggested_response and not hit.indeterminate:  # it answers the rule, not arguments nobody can read
@@ -274,54 +307,6 @@ class Decision:
             "limits": [use.to_dict() for use in self.limits],
             "record": self.record.seq if self.record else None,
         }
-
-
-@dataclass(frozen=True, slots=True)
-class RuleTrace:
-    """One rule on one call: what it reports when it fires, whether it did, and how its conditions came out."""
-
-    hit: RuleHit
-    fired: bool
-    condition: ConditionTrace
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """How one decision came about, most restrictive rules first. `str()` draws it as a tree."""
-
-    decision: Decision
-    rules: tuple[RuleTrace, ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON-able data: the decision, and every rule with its walk. It holds parameters, which may be secret."""
-        rules = (
-            {
-                "policy_id": rule.hit.policy_id,
-                "rule_id": rule.hit.rule_id,
-                "rule_name": rule.hit.rule_name,
-                "effect": rule.hit.effect.word,
-                "mode": rule.hit.mode,
-                "fired": rule.fired,
-                "conditions": rule.condition.to_dict(),
-            }
-            for rule in self.rules
-        )
-        return {"decision": self.decision.to_dict(), "rules": list(rules)}
-
-    def __str__(self) -> str:
-        """The tree."""
-        return "\n".join(self.lines())
-
-    def lines(self, paint: Callable[[str, str], str] = lambda text, _: text) -> list[str]:
-        """The tree, one line each; `paint(text, colour)` may colour verdicts and truths."""
-        verdict = self.decision.verdict.word
-        lines = [f"{paint(verdict.upper(), verdict)} {printable(f'{self.decision.call.tool}: {self.decision.reason}')}"]
-        for rule in self.rules:
-            effect, shadow = rule.hit.effect.word, " (shadow: changes nothing)" if rule.hit.mode == "shadow" else ""
-            fired = paint(f"{effect}, fired", effect) if rule.fired else f"{effect}, did not fire"
-            lines.append(f"- {printable(f'{rule.hit.title} of policy `{rule.hit.policy_id}`')}: {fired}{shadow}")
-            lines += drawn(rule.condition, "  ", paint)
-        return [*lines, *(f"- {printable(str(use))}" for use in self.decision.limits)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,6 +349,9 @@ class Explains(Protocol):
     def counts(self, call: ToolCall) -> bool:
         """Whether the call is decided with what was before, or others may be decided with it."""
 
+    def judges_results(self, call: ToolCall) -> bool:
+        """Whether any rule looks at what comes back of the call."""
+
     def capture_of(self, call: ToolCall) -> str | None:
         """One of `CAPTURES`; None if they do not say."""
 
@@ -375,6 +363,8 @@ def to_dict(value: Any) -> Any:
     """A model dataclass as JSON-able data without its empty fields."""
     if isinstance(value, Verdict):
         return value.word
+    if isinstance(value, tuple):
+        return [to_dict(item) for item in value]
     if hasattr(value, "__dataclass_fields__"):
         pairs = ((f.name, getattr(value, f.name)) for f in fields(value))
         return {name: to_dict(item) for name, item in pairs if item is not None}

@@ -10,13 +10,13 @@ import operator as py
 import re as grammar
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from functools import lru_cache
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from toolguard.canonical import kind_name
 from toolguard.errors import Indeterminate
 from toolguard.logic import Test, any_of, negate
+from toolguard.patterns import compile_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,24 +80,6 @@ def flag(value: Any) -> bool:
     if not isinstance(value, bool):
         raise ValueError(f"has to be true or false, not {kind_name(value)}")  # noqa: TRY004 - a value of the policy
     return value
-
-
-@lru_cache(maxsize=4096)
-def compile_pattern(text: str) -> Any:
-    """The pattern compiled by RE2, imported when a policy first needs it.
-
-    Raises:
-        ValueError: RE2 refuses the pattern; says why.
-    """
-    import re2  # noqa: PLC0415 - `import toolguard` loads no engine that the policies do not use
-
-    options = re2.Options()
-    options.log_errors = False
-    try:
-        return re2.compile(text, options)
-    except re2.error as refused:
-        why = refused.args[0].decode() if isinstance(refused.args[0], bytes) else refused.args[0]
-        raise ValueError(f"has to be an RE2 pattern: {why}") from None
 
 
 # -- values ------------------------------------------------------------------------------------------------------------

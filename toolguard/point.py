@@ -45,6 +45,12 @@ class Stoppable(Protocol):
     def end(self) -> None:
         """The tool has ended."""
 
+    def go_on(self) -> None:
+        """It has not: what it returned is a stream."""
+
+    def stop(self) -> None:
+        """Stop it as a halt would."""
+
 
 class DecisionPoint(Protocol):
     """What enforcement needs of whoever decides, in this process or elsewhere."""
@@ -66,6 +72,18 @@ class DecisionPoint(Protocol):
 
     def running(self, decision: Decision) -> Stoppable:
         """The allowed call is about to run; whoever runs it says when it has ended, and may say how it is stopped."""
+
+    def judges_results(self, decision: Decision) -> bool:
+        """Whether anything is asked of what comes back of the allowed call."""
+
+    def watched(self, decision: Decision, source: Any, running: Stoppable) -> Any:
+        """What may be seen of the pieces that a tool yields: an iterator over an iterator, an async one over an async one."""
+
+    def release(self, decision: Decision, outcome: Outcome, running: Stoppable | None = None) -> Outcome:
+        """The outcome as the caller of the tool may see it; in the place of what it may not, ToolDenied as its error."""
+
+    async def release_async(self, decision: Decision, outcome: Outcome, running: Stoppable | None = None) -> Outcome:
+        """As `release`, without holding up asyncio's event loop."""
 
     def settle(self, decision: Decision, outcome: Outcome) -> None:
         """Record what became of an allowed call; never raises, because the tool has already run."""

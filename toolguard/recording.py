@@ -68,6 +68,21 @@ class Recording:
             decision = self._denial(decision, error)
         return decision
 
+    def result(self, decision: Decision, of: Decision) -> Decision:
+        """The decision on what came back of a call (`of`) with its record; one that cannot be recorded is a denial."""
+        settle = self._answered if self._desk is not None and decision.verdict == Verdict.ESCALATE else None
+        try:
+            return self._log.result(decision, of, settle)
+        except Exception as error:  # noqa: BLE001 - as in `decision`
+            cause = f"the decision could not be recorded: {error}"
+            return replace(decision, verdict=Verdict.DENY, cause=cause, record=None)
+
+    def _answered(self, decision: Decision, now: int, state: State) -> Decision:
+        """An escalated result as signed answers make it."""
+        desk = cast("Desk", self._desk)
+        decision, approval = desk.settle(decision, now, state, _policies(decision).tracked)
+        return decision if approval is None else desk.use(decision, approval, state)
+
     def outcome(self, decision: Decision, outcome: Outcome) -> None:
         """What became of an allowed call. The tool has run, so a failure here is logged and not raised."""
         try:

@@ -63,6 +63,17 @@ class RunningCall:
         if self.stops:
             self._all.discard(self)
 
+    def go_on(self) -> None:
+        """It has not ended: what it returned is a stream."""
+        self.ended = False
+        if self.stops:
+            self._all.add(self)
+
+    def stop(self) -> None:
+        """Have it stopped, as a halt would: what it streams is not let through any more."""
+        self.ended = True
+        self._all.stop(self)
+
     def check(self) -> None:
         """Go on only while the call is not halted.
 
@@ -135,8 +146,12 @@ class Running:
             for call in calls:
                 if self.halt_over(call.decision) is not None:
                     call.stopped = True
-                    for stop in call.stops:
-                        threading.Thread(target=_stopping, args=(stop,), name="toolguard-stop", daemon=True).start()
+                    self.stop(call)
+
+    def stop(self, call: RunningCall) -> None:
+        """Call all that stops it, each in a thread of its own."""
+        for stop in call.stops:
+            threading.Thread(target=_stopping, args=(stop,), name="toolguard-stop", daemon=True).start()
 
 
 def on_halt(stop: Callable[[], object]) -> None:

@@ -1,4 +1,4 @@
-"""The walk through one condition on one call, and how it is drawn."""
+"""The walk through the conditions of the rules over one call, and how it is drawn."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from toolguard.text import printable, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from toolguard.model import Decision, RuleHit
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +47,51 @@ def drawn(part: ConditionTrace, indent: str, paint: Callable[[str, str], str], b
     for position, each in enumerate(part.parts, 1):
         lines += drawn(each, below, paint, "└ " if position == len(part.parts) else "├ ")
     return lines
+
+
+@dataclass(frozen=True, slots=True)
+class RuleTrace:
+    """One rule on one call: what it reports when it fires, whether it did, and how its conditions came out."""
+
+    hit: RuleHit
+    fired: bool
+    condition: ConditionTrace
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """How one decision came about, most restrictive rules first. `str()` draws it as a tree."""
+
+    decision: Decision
+    rules: tuple[RuleTrace, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON-able data: the decision, and every rule with its walk. It holds parameters, which may be secret."""
+        rules = (
+            {
+                "policy_id": rule.hit.policy_id,
+                "rule_id": rule.hit.rule_id,
+                "rule_name": rule.hit.rule_name,
+                "effect": rule.hit.effect.word,
+                "mode": rule.hit.mode,
+                "fired": rule.fired,
+                "conditions": rule.condition.to_dict(),
+            }
+            for rule in self.rules
+        )
+        return {"decision": self.decision.to_dict(), "rules": list(rules)}
+
+    def __str__(self) -> str:
+        """The tree."""
+        return "\n".join(self.lines())
+
+    def lines(self, paint: Callable[[str, str], str] = lambda text, _: text) -> list[str]:
+        """The tree, one line each; `paint(text, colour)` may colour verdicts and truths."""
+        verdict = self.decision.verdict.word
+        lines = [f"{paint(verdict.upper(), verdict)} {printable(f'{self.decision.call.tool}: {self.decision.reason}')}"]
+        for rule in self.rules:
+            effect, shadow = rule.hit.effect.word, " (shadow: changes nothing)" if rule.hit.mode == "shadow" else ""
+            fired = paint(f"{effect}, fired", effect) if rule.fired else f"{effect}, did not fire"
+            lines.append(f"- {printable(f'{rule.hit.title} of policy `{rule.hit.policy_id}`')}: {fired}{shadow}")
+            lines += drawn(rule.condition, "  ", paint)
+        return [*lines, *(f"- {printable(str(use))}" for use in self.decision.limits)]

@@ -45,7 +45,7 @@ class Desk:
         It stays escalated while nobody has answered, is a denial after a refusal, and with an approval it may go on, if
         everything else still lets it: the caller asks that, and then calls `use`.
         """
-        exact = exact_call(decision.call, tracked)
+        exact = exact_call(decision, tracked)
         body = state.get(key_of(id_of(exact)))
         kept = Escalation.from_bytes(body) if body is not None else None
         asked = _ask(decision, exact, (kept.round if kept else 0) + 1, now)

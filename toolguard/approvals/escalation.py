@@ -20,7 +20,7 @@ from toolguard.figures import without
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from toolguard.model import ToolCall
+    from toolguard.model import Decision
 
 PENDING, APPROVED, REFUSED, USED = "pending", "approved", "refused", "used"
 CANCELLED, EXPIRED = "cancelled", "expired"
@@ -95,11 +95,13 @@ def key_of(escalation_id: str) -> str:
     return json.dumps(["escalation", escalation_id], separators=(",", ":"))
 
 
-def exact_call(call: ToolCall, tracked: Iterable[str] = ()) -> dict[str, Any]:
+def exact_call(decision: Decision, tracked: Iterable[str] = ()) -> dict[str, Any]:
     """The call as it is shown to an approver, and as its id is made from: nothing of it is left out, and no two look alike.
 
-    `tracked` are figures of the guard's own in its context, which are others in every call.
+    Parameters are those that the tool will get; what came back is there where that is what waits. `tracked` are figures of the
+    guard's own in its context, which are others in every call.
     """
+    call, came = decision.call, decision.call.came
     return {
         "tool": call.tool,
         "group": call.tool_group,
@@ -107,7 +109,8 @@ def exact_call(call: ToolCall, tracked: Iterable[str] = ()) -> dict[str, Any]:
         "session_id": call.session_id,
         "org_id": call.org_id,
         "context": _tagged(without(tracked, call.context) if tracked else call.context),
-        "params": _tagged(call.params),
+        "params": _tagged(decision.params),
+        **({"result": _tagged(came.result), "raised": came.raised} if came is not None else {}),
     }
 
 

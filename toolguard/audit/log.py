@@ -189,7 +189,7 @@ class Log:
         call = decision.call
         said = decision.policies.capture_of(call) if decision.policies else None
         mode = said or self.captures.get(call.tool) or self.captures.get(EVERY_TOOL, DIGEST)
-        captured = capture(call.params, mode)
+        captured = capture(call.params if decision.kept is None else decision.kept, mode)
         content = {
             "verdict": decision.verdict.word,
             "reason": decision.reason,
@@ -214,6 +214,35 @@ class Log:
         }
         kept = seal_of_payload(captured.payload)
         return content if kept is None else {"kept": kept, **content}, captured.payload
+
+    def result(self, decision: Decision, of: Decision, settle: Count | None = None) -> Decision:
+        """What came back of an allowed call was judged; with `settle`, in the light of answers that the ledger keeps."""
+        made: list[Decision] = []
+
+        def change(seq: int, last: bytes, state: State) -> Record:
+            now, changes = self.now(), Changes(state.get)
+            made.append(settle(decision, now, changes) if settle is not None else decision)
+            said = draft("result", with_state(self._of_result(made[-1], of), changes, state))
+            return chained(seq, last, now, said)
+
+        record = self.store.transact(change, durable=self.durability == "durable")
+        self._recorded(made[-1], record)
+        return made[-1]
+
+    def _of_result(self, decision: Decision, of: Decision) -> dict[str, Any]:
+        """Everything that led to the verdict, and nothing of the result itself."""
+        return {
+            **_about(of),
+            "verdict": decision.verdict.word,
+            "reason": decision.reason,
+            "hits": [_hit_as_dict(hit) for hit in decision.hits],
+            "shadow_hits": [_hit_as_dict(hit) for hit in decision.shadow_hits],
+            "obligations": [to_dict(duty) for duty in decision.obligations],
+            **({"escalation": decision.escalation.id} if decision.escalation is not None else {}),
+            "revision": decision.revision,
+            "placement": self.placement,
+            "start": self._started,
+        }
 
     def erasure(self, seqs: Sequence[int], params: Sequence[str], by: str, reason: str) -> Record:
         """Destroy what opens these parameters of these records (all of them if none is named), and say so.

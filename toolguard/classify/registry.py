@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from toolguard.classify import argv, path, shell, sql, url, write
+from toolguard.classify import argv, path, sensitive, shell, sql, url, write
 
 if TYPE_CHECKING:
     from toolguard.classify.base import Classifier
 
 CLASSIFIERS: dict[str, Classifier] = {
     each.name: each
-    for each in (argv.CLASSIFIER, path.CLASSIFIER, shell.CLASSIFIER, sql.CLASSIFIER, url.CLASSIFIER, write.CLASSIFIER)
+    for each in (
+        argv.CLASSIFIER,
+        path.CLASSIFIER,
+        sensitive.CLASSIFIER,
+        shell.CLASSIFIER,
+        sql.CLASSIFIER,
+        url.CLASSIFIER,
+        write.CLASSIFIER,
+    )
 }

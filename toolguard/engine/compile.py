@@ -6,16 +6,18 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from toolguard.canonical import digest, encode
-from toolguard.engine.conditions import bindings_of, condition
+from toolguard.engine.conditions import bindings_of, condition, leaf_fields
 from toolguard.engine.earlier import CompiledEarlier, compile_earlier, said_of, with_earlier
 from toolguard.engine.explain import trace
 from toolguard.engine.hits import hit_of
 from toolguard.engine.limits import CompiledLimit, compile_limit, rate_of
+from toolguard.engine.streaming import StreamPlan, plan_stream
 from toolguard.errors import Indeterminate
-from toolguard.model import CAPTURES, Explanation, RuleHit, RuleTrace, Verdict
+from toolguard.model import CAPTURES, RuleHit, Verdict
 from toolguard.policy.condition import Leaf, parts
 from toolguard.policy.document import DEFAULT_PRIORITY
-from toolguard.walk import ConditionTrace
+from toolguard.policy.fields import RESULT
+from toolguard.walk import ConditionTrace, Explanation, RuleTrace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -31,7 +33,8 @@ class CompiledRule:
     """A rule ready to be asked. `hit` is what it reports; `fires_unknown` whether an indeterminate answer fires it.
 
     `order` sorts the most restrictive first, then by the policy's priority and the rule's. `earlier` are the calls that it
-    asks about, and `base` its conditions without them.
+    asks about, and `base` its conditions without them. `of_result` says that it judges what came back; `of_value` only what was
+    returned, and no error, because it looks below the result.
     """
 
     test: Test
@@ -44,6 +47,8 @@ class CompiledRule:
     capture: str | None = None
     base: Test | None = None
     earlier: tuple[CompiledEarlier, ...] = ()
+    of_result: bool = False
+    of_value: bool = False
 
     def concerns(self, call: ToolCall) -> bool:
         """Whether the policy's scope takes in this caller."""
@@ -78,10 +83,12 @@ def _walked(each: CompiledEarlier, call: ToolCall) -> ConditionTrace:
 class Plan:
     """The rules and limits for one tool and group, most restrictive first. Only what is enforced covers the tool.
 
-    `capture` is the mode that keeps least among those that enforced policies name.
+    `results` are the rules over what comes back; they cover nothing. `capture` is the mode that keeps least among those that
+    enforced policies name.
     """
 
     rules: tuple[CompiledRule, ...]
+    results: tuple[CompiledRule, ...]
     limits: tuple[CompiledLimit, ...]
     covered: bool
     shadowed: bool
@@ -91,12 +98,14 @@ class Plan:
     def of(cls, parts: Iterable[CompiledRule | CompiledLimit]) -> Plan:
         """Put them in order."""
         ordered = sorted(parts, key=lambda part: part.order)
-        rules = tuple(part for part in ordered if isinstance(part, CompiledRule))
+        rules = tuple(part for part in ordered if isinstance(part, CompiledRule) and not part.of_result)
+        results = tuple(part for part in ordered if isinstance(part, CompiledRule) and part.of_result)
         limits = tuple(part for part in ordered if isinstance(part, CompiledLimit))
-        covered = any(part.hit.mode == "enforcement" and getattr(part, "covers", True) for part in ordered)
+        covering = [part.hit for part in ordered if part not in results and getattr(part, "covers", True)]
+        covered = any(hit.mode == "enforcement" for hit in covering)
         shadowed = any(rule.hit.mode == "shadow" for rule in rules)
         captures = [part.capture for part in ordered if part.capture and part.hit.mode == "enforcement"]
-        return cls(rules, limits, covered, shadowed, min(captures, key=CAPTURES.index) if captures else None)
+        return cls(rules, results, limits, covered, shadowed, min(captures, key=CAPTURES.index) if captures else None)
 
 
 class PolicySet:
@@ -135,6 +144,8 @@ class PolicySet:
         self.limited = past or rate is not None or any(policy.limits for policy in self.policies)
         self.reads_state = past or any(name.startswith("limits.") for name in asked)
         self._earlier: list[CompiledEarlier] = []
+        self._judging = any(rule.phase == RESULT for rule in rules)
+        self.needs_key = any(each.how == "hash" for rule in rules for each in rule.redact)
         self._capturing = any(policy.capture for policy in self.policies)
         self._by_every += [self._rate[1]] if self._rate else []
         for policy in self.policies:
@@ -202,9 +213,19 @@ class PolicySet:
         """How much of the call's parameters the policies let the ledger keep; None if they do not say."""
         return self.plan_for(call).capture if self._capturing else None
 
+    def judges_results(self, call: ToolCall) -> bool:
+        """Whether any rule looks at what comes back of the call."""
+        return self._judging and bool(self.plan_for(call).results)
+
+    def stream_for(self, call: ToolCall) -> StreamPlan:
+        """The rules over what comes back of the call, for a stream."""
+        return plan_stream(self.plan_for(call).results)
+
     def explain(self, decision: Decision) -> Explanation:
         """How every rule of the matching policies came out on the call of a decision that was made with this set."""
-        return Explanation(decision, tuple(rule.explained(decision.call) for rule in self.plan_for(decision.call).rules))
+        plan, call = self.plan_for(decision.call), decision.call
+        rules = plan.rules if call.came is None else [rule for rule in plan.results if not (call.came.raised and rule.of_value)]
+        return Explanation(decision, tuple(rule.explained(call) for rule in rules))
 
 
 def _leaves(policy: Policy) -> Iterator[Leaf]:
@@ -231,4 +252,13 @@ def compile_rule(policy: Policy, rule: Rule, facts: Bindings) -> CompiledRule:
         capture=policy.capture,
         base=base,
         earlier=earlier,
+        of_result=rule.phase == RESULT,
+        of_value=rule.phase == RESULT and _looks_below(rule, facts),
     )
+
+
+def _looks_below(rule: Rule, facts: Bindings) -> bool:
+    """Whether the rule asks about something in the result, such as `result.status`, which no error has."""
+    fields = [field for _, node in parts(rule.conditions) if isinstance(node, Leaf) for field in leaf_fields(node, facts)]
+    subjects = [facts[field.root].subject for field in fields if field.root in facts]
+    return any(field.root == RESULT and field.steps for field in (*fields, *subjects))

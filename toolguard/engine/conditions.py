@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from toolguard.engine.facts import NO_FACTS, getter, test_of
@@ -24,8 +25,13 @@ if TYPE_CHECKING:
 
 
 def bindings_of(policy: Policy) -> Bindings:
-    """The policy's `facts:`, ready to be asked."""
-    return {name: parse_binding(given) for name, given in policy.facts.items()}
+    """The policy's `facts:`, ready to be asked; those of `sensitive` know the policy's own patterns, too."""
+    found = {name: parse_binding(given) for name, given in policy.facts.items()}
+    own = tuple(policy.patterns.items())
+    return {
+        name: replace(each, settings={**each.settings, "own": own}) if own and each.classifier.name == "sensitive" else each
+        for name, each in found.items()
+    }
 
 
 def condition(node: Condition, facts: Bindings = NO_FACTS) -> Test:

@@ -9,8 +9,10 @@ from toolguard.errors import Indeterminate
 from toolguard.model import Decision, Verdict
 
 if TYPE_CHECKING:
-    from toolguard.engine.compile import PolicySet
-    from toolguard.model import RuleHit, ToolCall
+    from collections.abc import Iterable
+
+    from toolguard.engine.compile import CompiledRule, PolicySet
+    from toolguard.model import Obligation, RuleHit, ToolCall
 
 
 _ALLOW = Verdict.ALLOW  # an attribute of an enum costs as much as a rule
@@ -26,14 +28,7 @@ def decide(policies: PolicySet, call: ToolCall) -> Decision:
         plan = policies.plans[call.tool][call.tool_group]
     except KeyError:
         plan = policies.plan_for(call)
-    hits: tuple[RuleHit, ...] = ()
-    for rule in plan.rules:
-        try:
-            if rule.test(call):
-                hits += (rule.hit,)
-        except Indeterminate as unknown:
-            if rule.fires_unknown:
-                hits += (replace(rule.hit, indeterminate=str(unknown)),)
+    hits = _hits(plan.rules, call)
     shadow_hits: tuple[RuleHit, ...] = ()
     if plan.shadowed:
         shadow_hits = tuple(hit for hit in hits if hit.mode == "shadow")
@@ -42,7 +37,33 @@ def decide(policies: PolicySet, call: ToolCall) -> Decision:
         cause = why_uncovered(policies, call)
         return Decision(call, policies.unmatched, (), shadow_hits, policies.revision, policies, cause)
     verdict = hits[0].effect if hits else _ALLOW
-    return Decision(call, verdict, hits, shadow_hits, policies.revision, policies)
+    return Decision(call, verdict, hits, shadow_hits, policies.revision, policies, "", _obligations(hits) if hits else ())
+
+
+def decide_result(policies: PolicySet, call: ToolCall) -> Decision:
+    """As `decide`, of what came back (`call.came`). What no rule restricts may be seen; rules over results cover no tool."""
+    raised = call.came is not None and call.came.raised
+    found = _hits([rule for rule in policies.plan_for(call).results if not (raised and rule.of_value)], call)
+    hits = tuple(hit for hit in found if hit.mode != "shadow")
+    shadow_hits = tuple(hit for hit in found if hit.mode == "shadow")
+    verdict = hits[0].effect if hits else _ALLOW
+    return Decision(call, verdict, hits, shadow_hits, policies.revision, policies, "", _obligations(hits))
+
+
+def _hits(rules: Iterable[CompiledRule], call: ToolCall) -> tuple[RuleHit, ...]:
+    hits: tuple[RuleHit, ...] = ()
+    for rule in rules:
+        try:
+            if rule.test(call):
+                hits += (rule.hit,)
+        except Indeterminate as unknown:
+            if rule.fires_unknown:
+                hits += (replace(rule.hit, indeterminate=str(unknown)),)
+    return hits
+
+
+def _obligations(hits: tuple[RuleHit, ...]) -> tuple[Obligation, ...]:
+    return tuple(dict.fromkeys(each for hit in hits if hit.redact for each in hit.redact))
 
 
 def why_uncovered(policies: PolicySet, call: ToolCall) -> str:

@@ -10,7 +10,7 @@ from toolguard.classify.reversibility import of_call
 from toolguard.errors import Indeterminate, Missing
 from toolguard.logic import all_of, any_of
 from toolguard.operators import number, quick_of
-from toolguard.policy.fields import LIMITS, OF_THE_CALL, Field, Items, items_in
+from toolguard.policy.fields import LIMITS, OF_THE_CALL, RESULT, Field, Items, items_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -43,6 +43,8 @@ def getter(field: Field, facts: Mapping[str, Binding]) -> Callable[[ToolCall], A
         return _of_limit(field)
     if field.root in OF_THE_CALL:
         return _reversibility
+    if field.root == RESULT:
+        return _of_result(field)
     if field.text == "amount":
         return _amount(field)
     if field.root == "parameters" and len(field.steps) == 1:
@@ -137,7 +139,7 @@ def facts_at(binding: Binding, call: ToolCall) -> list[Any]:
     found: list[Any] = []
 
     def look(text: Any) -> bool:
-        if type(text) is binding.classifier.takes:
+        if binding.classifier.takes in (object, type(text)):
             found.append(binding.classifier.classify(text, **_settings(binding)(call)))
         return False
 
@@ -152,10 +154,10 @@ def _fact_reader(field: Field, binding: Binding) -> Callable[[Any, dict[str, Any
     """`(text, settings) -> value` of the fact that the field names."""
     name, classify, text = str(field.steps[0]), binding.classifier.classify, binding.subject.text
     takes = binding.classifier.takes
-    wanted = {"str": "text", "list": "a list", "dict": "a mapping"}[takes.__name__]
+    wanted = {"str": "text", "list": "a list", "dict": "a mapping", "object": "anything"}[takes.__name__]
 
     def read(value: Any, settings: dict[str, Any]) -> Any:
-        if type(value) is not takes:
+        if takes is not object and type(value) is not takes:
             raise Indeterminate(f"is {kind_name(value)}, not {wanted}", text)
         facts = classify(value, **settings)
         found = getattr(facts, name)
@@ -222,6 +224,17 @@ def _of_limit(field: Field) -> Callable[[ToolCall], Any]:
         if value is None:
             raise Indeterminate("is not known", field.text)
         return value
+
+    return get
+
+
+def _of_result(field: Field) -> Callable[[ToolCall], Any]:
+    def get(call: ToolCall) -> Any:
+        if call.came is None:
+            raise Indeterminate("is not known before the call", RESULT)
+        if call.came.why_unknown:
+            raise Indeterminate(call.came.why_unknown, RESULT)
+        return _follow(call.came.result, field.steps, field.text)
 
     return get
 

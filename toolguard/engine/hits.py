@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from toolguard.model import Citation, RuleHit, Verdict
+from toolguard.model import Citation, Obligation, RuleHit, Verdict
 
 if TYPE_CHECKING:
     from toolguard.policy.document import Policy, Rule
     from toolguard.policy.limits import Limit
+    from toolguard.policy.redaction import Redaction
 
 
 def hit_of(policy: Policy, written: Rule | Limit) -> RuleHit:
@@ -32,4 +33,12 @@ def hit_of(policy: Policy, written: Rule | Limit) -> RuleHit:
         outlives_policies=config.outlives_policies or None,
         citation=Citation(**citation.model_dump()) if citation else None,
         limit=True if is_limit else None,
+        redact=tuple(_obligation(policy, each) for each in getattr(written, "redact", ())) or None,
     )
+
+
+def _obligation(policy: Policy, each: Redaction) -> Obligation:
+    given = policy.facts.get(each.facts or "", {})
+    kinds = given.get("kinds", "") if each.facts is not None else None
+    own = tuple(policy.patterns.items()) if each.facts is not None else ()
+    return Obligation("redact", each.looks_at(policy.facts), each.how, each.in_, kinds, own)

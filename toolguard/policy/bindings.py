@@ -15,19 +15,17 @@ from toolguard.policy.strict import Refused
 if TYPE_CHECKING:
     from toolguard.classify.base import Classifier, Setting
 
-NOT_CLASSIFIED_YET = tuple(
-    name for name in ("sql", "shell", "path", "write", "sensitive", "semantic") if name not in CLASSIFIERS
-)
+NOT_CLASSIFIED_YET = tuple(name for name in ("sql", "shell", "path", "write", "semantic") if name not in CLASSIFIERS)
 _TAKEN = {*ROOTS, *IDENTITY, *OF_THE_CALL, LIMITS, RESULT, "amount", *(alias.partition(".")[0] for alias in ALIASES)}
 
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """A classifier, the field it looks at, and its settings: fixed texts, or fields that each call fills in."""
+    """A classifier, the field it looks at, and its settings: fixed values, or fields that each call fills in."""
 
     classifier: Classifier
     subject: Field
-    settings: Mapping[str, Field | str]
+    settings: Mapping[str, Any]
 
 
 def parse_binding(given: Mapping[str, str]) -> Binding:
@@ -53,7 +51,7 @@ def parse_binding(given: Mapping[str, str]) -> Binding:
             raise Refused(f"`{classifier.name}` has no setting `{key}`{nearest(key, tuple(known_settings))}", (key,))
         settings[key] = _setting(known_settings[key], value)
     looked_at = given[classifier.name]
-    if classifier.takes is dict and looked_at in ROOTS:
+    if classifier.takes in (dict, object) and looked_at in ROOTS:
         return Binding(classifier, Field(looked_at, looked_at, ()), settings)
     return Binding(classifier, subject(looked_at, classifier.name), settings)
 
@@ -84,7 +82,7 @@ def known_roots(policy: Mapping[str, Any]) -> dict[str, tuple[str, ...] | None]:
     limits = policy.get("limits")
     given = limits if isinstance(limits, (list, tuple)) else ()
     ids = [limit.get("limit_id") for limit in given if isinstance(limit, Mapping)]
-    return known_facts(policy.get("facts")) | {LIMITS: tuple(str(each) for each in ids), RESULT: None}
+    return known_facts(policy.get("facts")) | {LIMITS: tuple(str(each) for each in ids)}
 
 
 def _setting(setting: Setting, value: str) -> Field | str:
@@ -105,7 +103,7 @@ def _setting(setting: Setting, value: str) -> Field | str:
 
 
 def subject(text: Any, key: str) -> Field:
-    """The field a classifier looks at: a parameter or something in the context.
+    """The field a classifier looks at: a parameter, something in the context, or what came back.
 
     Raises:
         Refused: it is neither; names `key`.
@@ -116,6 +114,6 @@ def subject(text: Any, key: str) -> Field:
         field = parse_field(text)
     except ValueError as wrong:
         raise Refused(str(wrong), (key,)) from None
-    if field.root not in ROOTS:
-        raise Refused(f"`{key}` has to name a parameter or something in the context, not `{text}`", (key,))
+    if field.root not in (*ROOTS, RESULT):
+        raise Refused(f"`{key}` has to name a parameter, something in the context, or the result, not `{text}`", (key,))
     return field

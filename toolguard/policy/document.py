@@ -7,6 +7,8 @@ key describes it in the schema.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -16,14 +18,18 @@ from pydantic import (
     model_validator,
 )
 
+from toolguard.classify.sensitive import chosen
 from toolguard.errors import nearest
 from toolguard.model import Verdict
+from toolguard.operators import OPERATORS, field_operand
 from toolguard.policy.bindings import check_fact_name, known_roots, parse_binding
 from toolguard.policy.condition import ALWAYS, Condition, Leaf, parts
 from toolguard.policy.earlier import Earlier
 from toolguard.policy.effects import Citation, EffectConfig
+from toolguard.policy.fields import RESULT, is_of_result
 from toolguard.policy.limits import Limit
-from toolguard.policy.nodes import NODES
+from toolguard.policy.nodes import NODES, Pattern
+from toolguard.policy.redaction import RECORD, Redaction
 from toolguard.policy.strict import Name, Refused, Strict
 
 MAX_DEPTH = 64
@@ -45,6 +51,8 @@ class Rule(Strict):
     """Which of several rules with the same effect is named first, within the policy: 1 before 2. It changes no verdict."""
     enabled: bool = True
     """False leaves the rule out."""
+    phase: Literal["call", "result"] = "call"
+    """`result`: the rule judges what came back, in place of the call. Nobody sees it before."""
     conditions: Condition
     """When the rule fires. May be left out where something is required or forbidden: then whenever that is not so."""
     requires: tuple[Earlier, ...] = Field(default=(), strict=False, max_length=20)
@@ -53,6 +61,8 @@ class Rule(Strict):
     """Calls that must not have come before. The rule fires only where one of them has."""
     effect: Literal["allow", "flag", "escalate", "deny"]
     """What the rule does with the call: `allow`, `flag` (goes on, recorded), `escalate` (a person decides) or `deny`."""
+    redact: tuple[Redaction, ...] = Field(default=(), strict=False, max_length=100)
+    """What is removed where the rule fires and the call, or its result, goes on."""
     effect_config: EffectConfig = EffectConfig()
     """What to say and whom to ask when the rule fires."""
     citation: Citation | None = None
@@ -69,10 +79,8 @@ class Rule(Strict):
 
     @model_validator(mode="after")
     def _earlier_calls_go_with_a_restriction(self) -> Self:
-        for path, node in parts(self.conditions):
-            if isinstance(node, Leaf) and node.field.startswith("result."):
-                message = f"field `{node.field}`: a result is known in the `where` of an earlier call, and not here"
-                raise Refused(message, ("conditions", *path, "field"))
+        if self.phase == RESULT and (self.requires or self.forbids_after):
+            raise Refused("`requires` and `forbids_after` are about what came before a call: leave `phase: result` out")
         if self.effect == "allow" and (self.requires or self.forbids_after):
             raise Refused("`requires` and `forbids_after` restrict: write what happens without, such as `effect: deny`")
         for index, each in enumerate(self.forbids_after):
@@ -81,6 +89,13 @@ class Rule(Strict):
                 raise Refused(
                     f"`forbids_after` has no `{key}`: a call that began may have happened", ("forbids_after", index, key)
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _redaction_goes_with_what_goes_on(self) -> Self:
+        if self.redact and self.effect in ("allow", "deny"):
+            why = "an allow rule stays silent where it cannot be evaluated" if self.effect == "allow" else "nothing goes on"
+            raise Refused(f"`redact` goes with `flag` or `escalate`, because {why}", ("redact",))
         return self
 
     @model_validator(mode="after")
@@ -194,6 +209,8 @@ class Policy(Strict):
         default_factory=dict, max_length=100
     )
     """Names for what a classifier says about a field: `target: {url: parameters.url}` makes `target.host` a field."""
+    patterns: dict[Annotated[Name, AfterValidator(_fact_name)], Pattern] = Field(default_factory=dict, max_length=1000)
+    """Regexes of your own, by name: further kinds for facts of the classifier `sensitive`."""
     happened: dict[Name, Earlier] = Field(default_factory=dict, max_length=100)
     """Names for earlier calls, so that several rules can ask for them: `requires: [{fact: NAME}]`."""
     limits: tuple[Limit, ...] = Field(default=(), strict=False, max_length=100)
@@ -243,9 +260,54 @@ class Policy(Strict):
             seen.add(rule.rule_id)
         return self
 
+    @model_validator(mode="after")
+    def _facts_of_results_are_asked_of_results(self) -> Self:
+        for name, given in self.facts.items():
+            if "sensitive" in given:
+                try:
+                    chosen(given.get("kinds", ""), self.patterns.items())
+                except ValueError as wrong:
+                    raise Refused(str(wrong), ("facts", name, "kinds")) from None
+        of_results = {name for name, given in self.facts.items() if any(map(is_of_result, given.values()))}
+        for index, rule in enumerate(self.rules):
+            if rule.phase != RESULT:
+                for path, text in _fields_of(rule):
+                    if is_of_result(text) or text.partition(".")[0] in of_results:
+                        message = f"field `{text}`: what came back is known only to rules of `phase: result`; {_MEANT}"
+                        raise Refused(message, ("rules", index, "conditions", *path, "field"))
+            for place, each in enumerate(rule.redact):
+                _check_redaction(rule, each, self.facts, ("rules", index, "redact", place))
+        return self
+
     def canonical(self) -> dict[str, Any]:
         """The policy as plain data with every default written out: what its digest covers."""
         return self.model_dump(mode="json", by_alias=True)
+
+
+_MEANT = "a parameter of that name is `parameters.result`"
+
+
+def _fields_of(rule: Rule) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """What the leaves of a rule ask about, each with its path; of two fields that are compared, both."""
+    for path, node in parts(rule.conditions):
+        if isinstance(node, Leaf):
+            yield path, node.field
+            if OPERATORS[node.operator].operand is field_operand:
+                yield path, str(node.value)
+
+
+def _check_redaction(rule: Rule, each: Redaction, facts: dict[str, dict[str, str]], at: tuple[str | int, ...]) -> None:
+    try:
+        looks_at = each.looks_at(facts)
+    except Refused as refused:
+        raise Refused(str(refused), (*at, *refused.below)) from None
+    if is_of_result(looks_at) != (rule.phase == RESULT):
+        what = "the result" if rule.phase == RESULT else "a parameter"
+        raise Refused(f"`{looks_at}` cannot be removed by a rule of `phase: {rule.phase}`: name something in {what}", at)
+    if not is_of_result(looks_at) and not re.match(r"parameters\b", looks_at):
+        raise Refused(f"`{looks_at}` cannot be removed: the context is the program's own", at)
+    if each.in_ == RECORD and rule.phase == RESULT:
+        raise Refused("`in: record` is for parameters: the ledger keeps no results", (*at, "in"))
 
 
 def roots_of(policy: Policy) -> dict[str, tuple[str, ...] | None]:

@@ -41,7 +41,7 @@ ALIASES = {
 }
 OF_THE_CALL = ("reversibility",)  # what is said of the call as a whole
 LIMITS = "limits"
-RESULT = "result"  # of an earlier call: known in `where`, and nowhere else
+RESULT = "result"  # what came back: known in rules of `phase: result` and, of an earlier call, in `where`
 OF_A_LIMIT = ("used", "remaining", "ratio")
 
 _OTHER_NAMES = {
@@ -73,6 +73,11 @@ def items_in(steps: tuple[str | int | Items, ...]) -> int | None:
     return next((place for place, step in enumerate(steps) if isinstance(step, Items)), None)
 
 
+def is_of_result(text: str) -> bool:
+    """Whether a field is what came back, or something in it."""
+    return re.match(rf"{RESULT}(?![^.\[])", text) is not None
+
+
 def parse_field(text: str, known: Mapping[str, tuple[str, ...] | None] | None = None) -> Field:
     """Read a field. `known` are the policy's own fact names, each with the facts it has (None: nobody knows which).
 
@@ -85,9 +90,9 @@ def parse_field(text: str, known: Mapping[str, tuple[str, ...] | None] | None = 
     if root == LIMITS:
         _check_limit(text, steps, facts.get(LIMITS))
         return Field(text, root, tuple(steps[1:]))
-    if root == RESULT and RESULT in facts and len(steps) > 1:
+    if root == RESULT:
         return Field(text, root, tuple(steps[1:]))
-    if root in facts and root != RESULT:
+    if root in facts:
         _check_fact(text, steps, facts[root])
         return Field(text, root, tuple(steps[1:]))
     if root in ROOTS:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from toolguard.errors import nearest
-from toolguard.operators import compile_pattern
+from toolguard.patterns import compile_pattern
 from toolguard.policy.bindings import subject
 from toolguard.policy.fields import parse_field
 from toolguard.policy.strict import Name, Refused, Strict

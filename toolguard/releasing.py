@@ -1,0 +1,189 @@
+"""What may be seen of what came back: rules over results judge it, a person may have to, and obligations are carried out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+from toolguard.canonical import MAX_TEXT, kind_name, snapshot
+from toolguard.engine.decide import decide_result
+from toolguard.errors import MalformedCall, ToolDenied
+from toolguard.flowing import GuardedAsyncIterator, GuardedFile, GuardedIterator, file_pieces
+from toolguard.model import Came, Decision, Outcome, Verdict
+from toolguard.policy.fields import RESULT
+from toolguard.redact import CannotRedact, for_the_record, of_params, of_result
+from toolguard.streams import Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from toolguard.approvals.asking import Asking
+    from toolguard.engine.compile import PolicySet
+    from toolguard.point import Stoppable
+    from toolguard.recording import Recording
+
+MAX_CHAIN = 100  # errors that led to one another
+
+
+class Releasing:
+    """Lets calls and results go on as the rules want them to be, for one guard. `key` is what digests are made with."""
+
+    def __init__(self, recording: Recording, asking: Asking, key: bytes | None) -> None:
+        self._recording, self._asking, self._key = recording, asking, key
+
+    def obliged(self, decision: Decision) -> Decision:
+        """A decision on a call with its parameters as the tool and the ledger get them; a denial where that cannot be done."""
+        if not decision.obligations or decision.verdict == Verdict.DENY:
+            return decision
+        try:
+            redacted = of_params(decision, decision.call.params, self._key)
+            return replace(decision, redacted=redacted, kept=for_the_record(decision, decision.call.params, self._key))
+        except CannotRedact as why:
+            return _undone(replace(decision, kept={}), why)
+
+    def release(self, decision: Decision, outcome: Outcome, running: Stoppable | None = None) -> Outcome:
+        """The outcome as the caller of the tool may see it; in the place of what it may not, ToolDenied."""
+        if running is not None and (carrier := self._carrier_of(decision, outcome.value, running)) is not None:
+            return replace(outcome, value=carrier)
+        judged, visible = self._judged(decision, outcome)
+        if judged.verdict == Verdict.ESCALATE:
+            try:
+                self._asking.answered(judged)
+            except ToolDenied as denied:
+                return _withheld(outcome, denied)
+        return visible
+
+    async def release_async(self, decision: Decision, outcome: Outcome, running: Stoppable | None = None) -> Outcome:
+        """As `release`, for asyncio."""
+        import asyncio  # noqa: PLC0415 - a program without coroutines does not pay for it
+
+        if running is not None and (carrier := self._carrier_of(decision, outcome.value, running)) is not None:
+            return replace(outcome, value=carrier)
+        judged, visible = await asyncio.to_thread(self._judged, decision, outcome)
+        if judged.verdict == Verdict.ESCALATE:
+            try:
+                await self._asking.answered_async(judged)
+            except ToolDenied as denied:
+                return _withheld(outcome, denied)
+        return visible
+
+    def watched(
+        self, decision: Decision, source: Any, running: Stoppable, over: Callable[[Outcome], object] | None = None
+    ) -> Any:
+        """What may be seen of the pieces that a source yields.
+
+        `over` is told how it ended; without it, somebody else looks at that, and at halts.
+        """
+        stream = Stream(_policies(decision).stream_for(decision.call), decision, self._key)
+        judges = _Judges(self, decision, over)
+        carrier: Any = GuardedAsyncIterator if hasattr(source, "__anext__") else GuardedIterator
+        return carrier(source, stream, judges, running, inside=over is None)
+
+    def _carrier_of(self, decision: Decision, value: Any, running: Stoppable) -> Any:
+        """A stream that a tool has returned, guarded; None for every other value."""
+        is_file = callable(getattr(value, "read", None)) and callable(getattr(value, "close", None))
+        if not is_file and not hasattr(value, "__next__") and not hasattr(value, "__anext__"):
+            return None
+        running.go_on()
+        if not is_file:
+            return self.watched(decision, value, running, _nothing)
+        return GuardedFile(self.watched(decision, file_pieces(value), running, _nothing), value.read(0))
+
+    def judged_again(self, decision: Decision) -> Decision:
+        """An escalated result, once it was answered."""
+        return self.recorded(decide_result(_policies(decision), decision.call), decision)
+
+    def recorded(self, judged: Decision, of: Decision) -> Decision:
+        """The decision on a result with its record, if there is anything to record; a denial if that fails."""
+        says = judged.hits or judged.shadow_hits or judged.cause
+        return self._recording.result(judged, of) if says else judged
+
+    def _judged(self, decision: Decision, outcome: Outcome) -> tuple[Decision, Outcome]:
+        """(The decision on what came back, the outcome as it may be seen unless that decision escalates and is refused)."""
+        judged = decide_result(_policies(decision), replace(decision.call, came=came_of(outcome)))
+        value, error = outcome.value, outcome.error
+        if judged.verdict < Verdict.DENY and judged.obligations:
+            try:
+                if error is not None:
+                    raise CannotRedact(f"`{type(error).__name__}` was raised, and errors are not changed")  # noqa: TRY301
+                value = of_result(judged, value, self._key)
+            except CannotRedact as why:
+                judged = _undone(judged, why)
+        unseen = judged.call.came
+        if judged.verdict == Verdict.ESCALATE and unseen is not None and unseen.why_unknown:
+            judged = replace(judged, verdict=Verdict.DENY, cause=f"{judged.reason}, and nobody can be shown it")
+        judged = self.recorded(judged, decision)
+        if judged.verdict == Verdict.DENY:
+            return judged, _withheld(outcome, ToolDenied(judged))
+        return judged, replace(outcome, value=value)
+
+
+class _Judges:
+    """What one stream asks of us."""
+
+    def __init__(self, releasing: Releasing, decision: Decision, over: Callable[[Outcome], object] | None) -> None:
+        self._releasing, self._decision = releasing, decision
+        self.over = over or _nothing
+
+    def noted(self, decision: Decision) -> Decision:
+        return self._releasing.recorded(decision, self._decision)
+
+    def judged(self, outcome: Outcome) -> Outcome:
+        return self._releasing.release(self._decision, outcome)
+
+    async def judged_async(self, outcome: Outcome) -> Outcome:
+        return await self._releasing.release_async(self._decision, outcome)
+
+
+def _nothing(_: Outcome) -> None:
+    """What becomes of a stream that a tool has returned is not waited for: its outcome is on record."""
+
+
+def came_of(outcome: Outcome) -> Came:
+    """What came back as rules see it."""
+    if outcome.error is not None:
+        return Came(_said_by(outcome.error), raised=True)
+    try:
+        return Came(snapshot(outcome.value, RESULT)[1])
+    except MalformedCall as malformed:
+        why = str(malformed).removeprefix(f"`{RESULT}` ")
+        return Came(why_unknown=why if why != str(malformed) else f"cannot be read: {malformed}")
+
+
+def _said_by(error: BaseException) -> str:
+    """All that an error says, and those that led to it: their types, texts, arguments and notes."""
+    said, seen = list[str](), set[int]()
+    left = [error]
+    while left and len(seen) < MAX_CHAIN:
+        each = left.pop(0)
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        said += [f"{type(each).__name__}: {_text(each)}", *map(_text, each.args), *map(_text, getattr(each, "__notes__", ()))]
+        said += [f"{name}: {_text(value)}" for name, value in vars(each).items() if name != "__notes__"]
+        left += [inner for inner in (each.__cause__, each.__context__, *getattr(each, "exceptions", ())) if inner is not None]
+    return "\n".join(dict.fromkeys(said))[:MAX_TEXT]
+
+
+def _text(value: Any) -> str:
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001 - an object that cannot say what it is says nothing
+        return kind_name(value)
+
+
+def _undone(decision: Decision, why: CannotRedact) -> Decision:
+    return replace(decision, verdict=Verdict.DENY, cause=f"an obligation cannot be carried out: {why}")
+
+
+def _withheld(outcome: Outcome, denied: ToolDenied) -> Outcome:
+    """The denial in the place of what came back, of which it keeps nothing."""
+    came = denied.decision.call.came
+    if came is not None:
+        withheld = replace(came, result=None, why_unknown="is withheld")
+        denied.decision = replace(denied.decision, call=replace(denied.decision.call, came=withheld))
+    return Outcome(outcome.kind, outcome.duration, error=denied, spent=outcome.spent)
+
+
+def _policies(decision: Decision) -> PolicySet:
+    return cast("PolicySet", decision.policies)  # a decision of ours is made with policies of ours
