@@ -13,6 +13,7 @@ from pathlib import Path
 import yaml
 
 from toolguard.classify.registry import CLASSIFIERS
+from toolguard.classify.sensitive.classifier import KINDS
 from toolguard.operators import OPERATORS
 from toolguard.policy.advice import Check, Severity
 from toolguard.policy.lint import CHECKS
@@ -45,6 +46,7 @@ MODELS = {
     "Threshold": "An item of `thresholds`",
     "Trip": "`halt` of a limit",
     "Earlier": "An item of `requires` or `forbids_after`",
+    "Redaction": "An item of `redact`",
     "SourceDocument": "An item of `source_documents`",
     "HttpClassify": "The reference's node for URLs",
     "HttpNode": "`http_classify`",
@@ -61,6 +63,8 @@ MODELS = {
     "WriteClassify": "The reference's node for writes",
     "WriteNode": "`write_classify`",
     "WriteRequirements": "`require` of `write_classify`",
+    "LlmClassify": "The reference's node for language models",
+    "LlmNode": "`llm_classify`",
     "DeepEvaluation": "`deep_evaluation`",
 }
 LINT = """\
@@ -154,6 +158,7 @@ EXAMPLES_OF = {
     "scope": ("key Policy.scope",),
     "limits": ("key Policy.limits",),
     "earlier": ("key Rule.requires", "key Policy.happened"),
+    "results": ("key Rule.phase", "key Policy.patterns"),
     "shadow": ("key Policy.mode",),
     "skip": ("key Rule.on_indeterminate",),
 }
@@ -190,7 +195,11 @@ def _example(example: dict) -> Iterable[str]:
 
 def _note(call: dict) -> str:
     returned = f"it returns `{_plain(call['returns'])}`" if "returns" in call else ""
-    return "; ".join(filter(None, (call.get("note", ""), returned)))
+    seen = (
+        f"the caller gets `{_plain(call['seen'])}`" if "seen" in call else "which is withheld" if call.get("withheld") else ""
+    )
+    gets = f"the tool gets `{_plain(call['gets'])}`" if "gets" in call else ""
+    return "; ".join(filter(None, (call.get("note", ""), gets, returned, seen)))
 
 
 def _flow(condition: dict) -> str:
@@ -282,6 +291,36 @@ def shell_page(text: str) -> str:
     return _filled(text, {"facts": _facts("shell"), "examples": "\n".join(shown)})
 
 
+def sensitive_page(text: str) -> str:
+    """The page on secrets and personal data: every kind, with a value of it."""
+    found = cases("sensitive")["found"]
+    shown = ["| kind | | sure | for instance |", "|---|---|---|---|"]
+    for kind in KINDS.values():
+        sure = "yes" if kind.certain else "no"
+        shown.append(f"| `{kind.name}` | {kind.doc} | {sure} | {_code(_cut(found[kind.name][0]))} |")
+    alike = ", ".join(_code(_cut(text)) for text in cases("sensitive")["none"][:24])
+    return _filled(text, {"facts": _facts("sensitive"), "kinds": "\n".join(shown), "none": alike})
+
+
+def _cut(text: str) -> str:
+    """Short enough that nobody's scanner takes it for a real one."""
+    bare = text.replace("¦", "")
+    return bare if len(bare) <= WIDTH // 4 and bare == text else f"{bare[: WIDTH // 4]}..."
+
+
+def semantic_page(text: str) -> str:
+    """The page on what a language model says of a text."""
+    settings = [f"| `{each.name}` | {each.doc} |" for each in CLASSIFIERS["semantic"].settings]
+    return _filled(
+        text,
+        {
+            "facts": _facts("semantic"),
+            "settings": "\n".join(["| setting | |", "|---|---|", *settings]),
+            "example": "\n".join(_examples("classifier semantic")),
+        },
+    )
+
+
 def sql_page(text: str) -> str:
     """The page on the facts of a SQL text."""
     shown = ["| dialect | SQL | known of it |", "|---|---|---|"]
@@ -294,7 +333,7 @@ def sql_page(text: str) -> str:
 def _facts(name: str) -> str:
     classifier = CLASSIFIERS[name]
     described = facts_described(classifier.facts)
-    kinds = {"bool": "true or false", "str": "text", "int": "number", "tuple[str, ...]": "list of texts"}
+    kinds = {"bool": "true or false", "str": "text", "int": "number", "float": "number", "tuple[str, ...]": "list of texts"}
     known = (each for each in fields(classifier.facts) if each.name in classifier.fact_names)
     table = (
         (each.name, kinds[str(each.type).removesuffix(" | None")], " ".join(described[each.name].split())) for each in known
@@ -382,6 +421,8 @@ PAGES: dict[str, Callable[[str], str]] = {
     "facts/write.md": write_page,
     "facts/reversibility.md": reversibility_page,
     "facts/shell.md": shell_page,
+    "facts/semantic.md": semantic_page,
+    "facts/sensitive.md": sensitive_page,
     "facts/sql.md": sql_page,
     "facts/url.md": url_page,
     "lint.md": lint_page,

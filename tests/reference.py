@@ -10,6 +10,7 @@ import yaml
 from conftest import agrees
 
 from toolguard import Guard, PolicyError
+from toolguard.classify.semantic import SAFE, Answer
 from toolguard.engine.compile import compile_rule
 from toolguard.engine.conditions import bindings_of
 from toolguard.envelope import call_of
@@ -62,6 +63,27 @@ def policies_of(row):
     return [written(policy) for policy in row["policies"]]
 
 
+class Model:
+    """Stands for the language model that the reference's cases were made with: it knows what those are about."""
+
+    KNOWN = (
+        "rifle",
+        "deepfake",
+        "Ghibli",
+        "CSAM",
+        "clone the voice",
+        "John Lennon",
+        "hurt",
+        "firearm",
+        "end their own life",
+        "keylogger",
+    )
+
+    def classify(self, question):
+        forbidden = any(word in question.text for word in self.KNOWN)
+        return Answer(question.labels[0] if forbidden else SAFE, 0.9)
+
+
 def verdict(row):
     """The reference's verdict on the call and ours, with unmatched tools and shadow policies as the reference has them."""
     expected = expected_verdict(row)
@@ -72,6 +94,7 @@ def verdict(row):
             ledger=":memory:",
             unmatched="deny" if unknown else "allow",
             enforce_shadow=row["mode"] == "enforcement",
+            semantic=Model(),
         )
     except PolicyError as refused:
         return Case(row["id"], expected, Verdict.DENY, f"refused: {refused}")

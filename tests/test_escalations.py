@@ -22,7 +22,7 @@ from toolguard.approvals.people import CLIENT, People, PeopleFile, Principal
 from toolguard.audit.log import Log
 from toolguard.audit.sign import Signer
 from toolguard.cli import main
-from toolguard.model import ToolCall
+from toolguard.model import Decision, ToolCall
 from toolguard.stores.memory import MemoryStore
 
 DANA, EVE, SAM = (Signer(name, bytes([number]) * 32) for number, name in enumerate(("dana", "eve", "sam"), 1))
@@ -318,9 +318,19 @@ ALIKE = [5, 5.0, "5", Decimal(5), b"5", [5], {"a": 5}, {"$decimal": "5"}, {"$$de
 
 
 def test_values_that_look_alike_are_told_apart():
-    ids = {id_of(exact_call(ToolCall("pay", {"a": value}))) for value in ALIKE}
+    ids = {id_of(exact_call(Decision(ToolCall("pay", {"a": value}), Verdict.ESCALATE))) for value in ALIKE}
     assert len(ids) == len(ALIKE)
-    kept = Escalation("x", 1, "pending", 0, 1, "", "", None, exact_call(ToolCall("pay", {"a": [b"5", Decimal("1.0")]})))
+    kept = Escalation(
+        "x",
+        1,
+        "pending",
+        0,
+        1,
+        "",
+        "",
+        None,
+        exact_call(Decision(ToolCall("pay", {"a": [b"5", Decimal("1.0")]}), Verdict.ESCALATE)),
+    )
     kept = replace(kept, id=id_of(kept.call))
     assert Escalation.from_bytes(kept.to_bytes()).is_true
 

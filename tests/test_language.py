@@ -5,6 +5,7 @@ from conftest import agrees, answer, cases
 
 from toolguard import Guard
 from toolguard.classify.registry import CLASSIFIERS
+from toolguard.classify.semantic import Answer
 from toolguard.model import Outcome, ToolCall
 from toolguard.operators import OPERATORS
 from toolguard.policy.fields import IDENTITY, ROOTS
@@ -24,6 +25,24 @@ WANTED = [
 ]
 
 
+NOT_GIVEN = ("verdict", "note", "primary", "returns", "gets", "seen", "withheld")
+
+
+class Model:
+    """Stands for a language model: it knows some texts, and of others it says that they are safe."""
+
+    def __init__(self, knows):
+        self.knows = knows
+
+    def classify(self, question):
+        said = self.knows.get(question.text, "safe")
+        return Answer(said, 0.9) if said != "unsure" else Answer("safe", 0.3)
+
+
+def model_of(example):
+    return Model(example.get("model", {}))
+
+
 @pytest.mark.parametrize(("example", "call"), CALLS, ids=[example["about"][0] for example, _ in CALLS])
 def test_an_example(example, call):
     if "condition" in example:
@@ -35,7 +54,7 @@ def test_an_example(example, call):
         assert answer(example["condition"], ToolCall(call.get("tool", "t"), call.get("params", {}), **given)) == call["truth"]
         return
     given = {key: value for key, value in call.items() if key not in ("verdict", "note", "primary")}
-    with Guard(example["policy"], ledger=":memory:", **example.get("options", {})) as guard:
+    with Guard(example["policy"], ledger=":memory:", **example.get("options", {}), semantic=model_of(example)) as guard:
         decision = guard.evaluate(**{"tool": "t", "params": {}, **given})
     assert decision.verdict.word == call["verdict"], decision.reason
     assert "primary" not in call or decision.primary.rule_id == call["primary"]
@@ -46,11 +65,16 @@ def test_an_example(example, call):
 def test_an_example_of_calls_one_after_the_other(example):
     with Guard(example["policy"], ledger=":memory:") as guard:
         for call in example["calls"]:
-            given = {key: value for key, value in call.items() if key not in ("verdict", "note", "primary", "returns")}
+            given = {key: value for key, value in call.items() if key not in NOT_GIVEN}
             decision = guard.evaluate(**{"tool": "t", "params": {}, **given})
             assert decision.verdict.word == call["verdict"], decision.reason
             if decision.allowed:
-                guard.settle(decision, Outcome("returned", 5, call.get("returns")))
+                outcome = Outcome("returned", 5, call.get("returns"))
+                guard.settle(decision, outcome)
+                seen = guard.release(decision, outcome)
+                assert "gets" not in call or decision.params == call["gets"]
+                assert "seen" not in call or (seen.value, seen.error) == (call["seen"], None)
+                assert (seen.error is not None) == call.get("withheld", False)
             assert "primary" not in call or decision.primary.rule_id == call["primary"]
 
 

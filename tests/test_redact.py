@@ -151,7 +151,7 @@ def test_a_private_copy_is_changed_as_its_plain_view(value):
 def test_texts_can_be_changed_by_their_places():
     seen = {}
     value = {"a": ["x", {"b": "y"}], "p": Person("n", "m"), "n": 1}
-    assert with_texts(value, lambda path, text: seen.setdefault(path, text)) == value
+    assert with_texts(value, seen.setdefault) == value
     assert seen == {".a[0]": "x", ".a[1].b": "y", ".p.name": "n", ".p.mail": "m"}
 
 
@@ -259,9 +259,9 @@ def test_what_makes_no_sense_is_refused_at_load(redaction, why):
 def test_redaction_goes_with_what_goes_on_for_certain(effect):
     with pytest.raises(PolicyError, match="`redact` goes with `flag` or `escalate`"):
         Guard(
-            POLICY.replace("REDACTION", "{facts: note}").replace("effect: flag", f"effect: {effect}").replace(
-                "    on_indeterminate: skip\n", ""
-            ),
+            POLICY.replace("REDACTION", "{facts: note}")
+            .replace("effect: flag", f"effect: {effect}")
+            .replace("    on_indeterminate: skip\n", ""),
             ledger=":memory:",
         )
 

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from strategies import RULES, numbered
 
 from toolguard.operators import OPERATORS
-from toolguard.policy import condition, document, earlier, effects, limits, nodes
+from toolguard.policy import condition, document, earlier, effects, limits, node_llm, nodes, redaction
 from toolguard.policy.schema import DIALECT, descriptions, schema
 from toolguard.policy.strict import Strict
 
 ROOT = Path(__file__).parent.parent
-MODULES = (condition, document, earlier, effects, limits, nodes)
+MODULES = (condition, document, earlier, effects, limits, node_llm, nodes, redaction)
 SCHEMA = schema()
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 SHIPPED = [*(ROOT / "toolguard" / "packs").glob("*.yaml"), *(ROOT / "examples").rglob("*.yaml")]
@@ -55,6 +55,9 @@ BEYOND_A_SCHEMA = {
     *("where is about something else", "result outside of where", "forbids with uses", "forbids with an outcome"),
     *("fact that is not there", "fact of a fact", "fact and tool"),
     *("allow with a prerequisite", "lease with thresholds", "lease of denials"),
+    *("kind that is none", "labels that are missing", "label that is reserved", "label of a node that is there twice"),
+    *("endpoint that is none", "own pattern that is none", "redaction of nothing", "redaction that allows"),
+    *("redaction of a result before it is there", "prerequisite of a result"),
     *("max that is no number", "max without an end", "denials that are added up", "denials with thresholds"),
 }
 BAD = [case for case in cases("bad_policies") if re.match(r"policy_id: (p|5)\n", case["text"]) and case["name"] != "key twice"]

@@ -15,7 +15,7 @@ from toolguard.classify.sensitive.classifier import KINDS, chosen, classify, sca
 from toolguard.classify.sensitive.kinds import PERSONAL, SECRET
 from toolguard.spans import HoldBack
 
-CASES = yaml.safe_load((Path(__file__).parent / "cases" / "sensitive.yaml").read_text())
+CASES = yaml.safe_load((Path(__file__).parent / "cases" / "sensitive.yaml").read_text().replace("¦", ""))
 EVERY = tuple(KINDS.values())
 FOUND = [(kind, text) for kind, texts in CASES["found"].items() for text in texts]
 # Two kinds for one value, and rightly so: a key that is also named as one.
@@ -68,7 +68,9 @@ LOOK_ALIKES = {
     "sha256": lambda r: hexadecimal(r, 64),
     "version": lambda r: ".".join(digits(r, r.randint(1, 3)) for _ in range(r.randint(2, 5))),
     "milliseconds": lambda r: str(r.randint(1_500_000_000_000, 1_800_000_000_000)),
-    "time": lambda r: f"20{digits(r, 2)}-{r.randint(1, 12):02}-{r.randint(1, 28):02}T{digits(r, 2)}:{digits(r, 2)}:{digits(r, 2)}Z",
+    "time": lambda r: (
+        f"20{digits(r, 2)}-{r.randint(1, 12):02}-{r.randint(1, 28):02}T{digits(r, 2)}:{digits(r, 2)}:{digits(r, 2)}Z"
+    ),
     "address": lambda r: ".".join(str(r.randint(0, 255)) for _ in range(4)),
     "article": lambda r: digits(r, 13),
     "base64": lambda r: base64.b64encode(r.randbytes(60)).decode(),

@@ -20,7 +20,7 @@ from toolguard.approvals.escalation import PREFIX, Escalation, key_of, waiting
 from toolguard.approvals.people import people_of
 from toolguard.audit.chance import random_id
 from toolguard.audit.checkpoint import Checkpoints
-from toolguard.audit.log import DURABILITIES, IN_PROCESS, Log, captures_of
+from toolguard.audit.log import IN_PROCESS, Log, captures_of
 from toolguard.callers import Callers
 from toolguard.engine.compile import PolicySet
 from toolguard.engine.decide import decide
@@ -36,6 +36,7 @@ from toolguard.redact import MIN_KEY
 from toolguard.releasing import Releasing
 from toolguard.results import Results
 from toolguard.running import Running, RunningCall
+from toolguard.semantic import in_a_thread, questions
 from toolguard.stores.given import opened
 from toolguard.text import printable
 from toolguard.watch import Watcher
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from toolguard.approvals.callback import Approver
+    from toolguard.classify.semantic import SemanticClassifier
     from toolguard.model import Approval, Record
     from toolguard.stores.base import Store
 
@@ -78,6 +80,7 @@ class Guard(Wrapping, Callers, Results):
         approvers: keys (`NAME+ID+KEY`) of people whose signed answers count, each with its roles (`["*"]`: every one), or the
             file that `toolguard approvers` writes. Escalated calls are then kept in the ledger, and guarded tools wait.
         on_decision: told of every decision once it is recorded, for logs and metrics; it cannot change anything.
+        semantic: who answers what only a language model can, where a policy asks (`semantic.OllamaClassifier` on this machine).
         redaction_key: 16 bytes or more that digests of what is redacted are made with, where a policy says `how: hash`.
         placement: where the guard stands, for its records; now, new_id: nanoseconds since 1970, and the id of a nameless call.
 
@@ -103,6 +106,7 @@ class Guard(Wrapping, Callers, Results):
         approver: Approver | None = None,
         approvers: Mapping[str, Sequence[str]] | str | Path | None = None,
         on_decision: Callable[[Decision], object] | None = None,
+        semantic: SemanticClassifier | None = None,
         redaction_key: bytes | None = None,
         placement: str = IN_PROCESS,
         now: Callable[[], int] = time.time_ns,
@@ -116,25 +120,23 @@ class Guard(Wrapping, Callers, Results):
         )
         self._redaction_key = redaction_key
         self.policies = self._fresh()
-        if durability not in DURABILITIES:
-            raise ValueError(f"`durability` cannot be `{durability}` (only {', '.join(DURABILITIES)})")
-        captures = captures_of(capture)
+        captures = captures_of(capture, durability)
         self.store: Store = opened(ledger)
         self._halts = Halts(self.store)
         self._running = Running(lambda: self.store.signal() == self._halts.quiet, lambda one: self._halts.over(one.call))
         self._log = Log(self.store, now, captures, placement=placement, durability=durability)
         self._on_decision = on_decision
         self._new_id = new_id
+        self._questions = questions(lambda: self.policies.asks, self._halts.denies, semantic)
         self._reloading, self._watchers = threading.Lock(), list[Watcher]()
         try:
             desk = Desk(people_of(approvers), self.store.ledger_id) if approvers is not None else None
             self._recording = Recording(self._log, desk)
             verbs = Verbs(self._halts.applied_to, self._recording.approval, self._judged_again)
             self._asking = Asking(approver, self._log, verbs)
-            self._releasing = Releasing(self._recording, self._asking, redaction_key)
+            self._releasing = Releasing(self._recording, self._asking, redaction_key, self._questions)
             self._log.open(self.policies, checkpoints)
-            self._at_exit = partial(_end, weakref.ref(self), os.getpid())
-            atexit.register(self._at_exit)
+            self._at_exit = atexit.register(partial(_end, weakref.ref(self), os.getpid()))
         except BaseException:
             self.store.close()
             raise
@@ -166,7 +168,8 @@ class Guard(Wrapping, Callers, Results):
 
     async def evaluate_async(self, tool: str, params: Mapping[str, Any], **who: Unpack[Who]) -> Decision:
         """As `evaluate`, for asyncio: while the record is brought to the disk, other coroutines go on."""
-        decision = await self._recording.decision_async(self._judged(tool, params, **who))
+        judge = partial(self._judged, tool, params, **who)
+        decision = await self._recording.decision_async(await in_a_thread(judge) if self.policies.asks else judge())
         late = self._overtaken(decision)
         return self._told(decision if late is None else await self._recording.decision_async(late))
 
@@ -186,6 +189,7 @@ class Guard(Wrapping, Callers, Results):
                 caller = merged(caller, Identity(agent_id, session_id, org_id, {} if context is None else context))
             identify(call, caller)
             plain_call(call)
+            call.ask = self._questions(call)
             return self._releasing.obliged(self._halts.applied_to(decide(self.policies, call)))
         except MalformedCall as malformed:
             return self._denial(harmless(call), f"malformed call: {malformed}")

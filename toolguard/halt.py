@@ -137,6 +137,15 @@ class Halts:
         """
         return next((halt for halt in self.in_force() if halt.covers(call)), None)
 
+    def denies(self, call: ToolCall) -> bool:
+        """Whether one of them denies the call, whatever rules say.
+
+        Raises:
+            StoreError: they cannot be read.
+        """
+        halt = None if self._store.signal() == self.quiet else self.over(call)
+        return halt is not None and halt.verdict == Verdict.DENY
+
     def applied_to(self, decision: Decision) -> Decision:
         """The decision, made as restrictive as a halt wants it that covers the call.
 

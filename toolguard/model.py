@@ -56,6 +56,7 @@ class ToolCall:
 
     `limits` is how each limit stood before it, by its id: `used`, `remaining` and `ratio`; `answers` is whether what rules ask
     about has happened before it. Both are empty while nobody has looked. `came` is what came back of it, None before.
+    `ask` is who answers what only a model can, None while nobody is to be asked.
     """
 
     tool: str
@@ -69,6 +70,7 @@ class ToolCall:
     limits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False, compare=False)
     answers: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     came: Came | None = field(default=None, repr=False, compare=False)
+    ask: Any = field(default=None, repr=False, compare=False)
 
     @property
     def params_digest(self) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from toolguard.approvals.asking import Asking
     from toolguard.engine.compile import PolicySet
+    from toolguard.model import ToolCall
     from toolguard.point import Stoppable
     from toolguard.recording import Recording
 
@@ -26,10 +27,13 @@ MAX_CHAIN = 100  # errors that led to one another
 
 
 class Releasing:
-    """Lets calls and results go on as the rules want them to be, for one guard. `key` is what digests are made with."""
+    """Lets calls and results go on as the rules want them to be, for one guard. `key` is what digests are made with.
 
-    def __init__(self, recording: Recording, asking: Asking, key: bytes | None) -> None:
-        self._recording, self._asking, self._key = recording, asking, key
+    `ask` is who answers what rules over a call put to a model.
+    """
+
+    def __init__(self, recording: Recording, asking: Asking, key: bytes | None, ask: Callable[[ToolCall], Any]) -> None:
+        self._recording, self._asking, self._key, self._ask = recording, asking, key, ask
 
     def obliged(self, decision: Decision) -> Decision:
         """A decision on a call with its parameters as the tool and the ledger get them; a denial where that cannot be done."""
@@ -100,7 +104,8 @@ class Releasing:
 
     def _judged(self, decision: Decision, outcome: Outcome) -> tuple[Decision, Outcome]:
         """(The decision on what came back, the outcome as it may be seen unless that decision escalates and is refused)."""
-        judged = decide_result(_policies(decision), replace(decision.call, came=came_of(outcome)))
+        call = replace(decision.call, came=came_of(outcome), ask=self._ask(decision.call))
+        judged = decide_result(_policies(decision), call)
         value, error = outcome.value, outcome.error
         if judged.verdict < Verdict.DENY and judged.obligations:
             try:

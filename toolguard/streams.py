@@ -236,7 +236,8 @@ class _Kept:
 
     def __init__(self, plan: StreamPlan, decision: Decision) -> None:
         self._decision, self._texts, self._size = decision, list[str](), 0
-        self._wanted = bool(plan.waiting)
+        self._rules = {(rule.hit.policy_id, rule.hit.rule_id) for rule in plan.waiting}
+        self._wanted = bool(self._rules)
 
     def add(self, text: str) -> None:
         self._size += len(text)
@@ -252,9 +253,9 @@ class _Kept:
             return None
         call = replace(self._decision.call, came=Came("".join(self._texts)))
         judged = decide_result(self._decision.policies, call)  # type: ignore[arg-type] # a decision of ours
+        hits = tuple(hit for hit in judged.shadow_hits if (hit.policy_id, hit.rule_id) in self._rules)
         seen = replace(call, came=_A_STREAM)
-        late = replace(judged, hits=(), verdict=Verdict.ALLOW, obligations=(), call=seen)
-        return late if late.shadow_hits else None
+        return replace(judged, call=seen, verdict=Verdict.ALLOW, hits=(), shadow_hits=hits, obligations=()) if hits else None
 
 
 class _Lane:

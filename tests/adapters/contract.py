@@ -34,6 +34,29 @@ rules:
 """
 
 
+CONTENT = """
+policy_id: content
+scope: {tool_names: [issue_refund]}
+patterns:
+  masked: 'refunded 42(\\.0)?'
+  forbidden: 'refunded 43'
+facts:
+  named: {sensitive: result, kinds: masked}
+  secret: {sensitive: result, kinds: forbidden}
+rules:
+  - {rule_id: withheld, phase: result, conditions: {field: secret.found, operator: eq, value: true}, effect: deny}
+  - rule_id: masked
+    phase: result
+    conditions: {field: named.found, operator: eq, value: true}
+    effect: flag
+    redact: [{facts: named}]
+  - rule_id: not-44
+    conditions: {field: amount, operator: eq, value: 44}
+    effect: flag
+    redact: [{field: parameters.amount}]
+"""
+
+
 @dataclass
 class Talk:
     """What came of a conversation: the amounts that were refunded, and what the model read of each call by its id."""
@@ -183,6 +206,26 @@ class Contract:
         self.talk(guard, [[call(1, 13.0)]])
         (outcome,) = records(guard, "outcome")
         assert b'"raised"' in outcome.body
+
+    def test_a_result_reaches_the_model_as_it_may_be_seen(self, tmp_path, mode):
+        with Guard([POLICY, CONTENT], ledger=tmp_path / "l.db") as guard:
+            talk = self.talk(guard, [[call(1, 42.0)], [call(2, 43.0)], [call(3, 10.0)]], mode=mode)
+            assert talk.ran == [42.0, 43.0, 10.0]
+            assert "refunded 42" not in talk.told["c1"]
+            assert "[redacted masked]" in talk.told["c1"]
+            assert "refunded 43" not in talk.told["c2"]
+            assert "What came back of `issue_refund` is withheld" in talk.told["c2"]
+            assert "refunded 10" in talk.told["c3"]
+            assert talk.final == "done"
+            assert len(records(guard, "result")) == 2
+
+    def test_a_tool_never_gets_what_has_to_be_removed(self, tmp_path, mode):
+        """It runs without it or, where the framework does not let that happen, not at all."""
+        with Guard([POLICY, CONTENT], ledger=tmp_path / "l.db") as guard:
+            talk = self.talk(guard, [[call(1, 44.0)], [call(2, 10.0)]], mode=mode)
+        assert 44.0 not in talk.ran
+        assert 10.0 in talk.ran
+        assert talk.final == "done"
 
     def test_the_example_runs(self, tmp_path):
         """Without network or key; what the model reads is printed."""

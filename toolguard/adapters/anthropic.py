@@ -44,7 +44,7 @@ def guarding(
     Raises:
         TypeError: a tool runs at the provider, where it cannot be judged, and is not named.
     """
-    gate = Gate(guard, groups, quarantine_after=quarantine_after)
+    gate = Gate(guard, groups, quarantine_after=quarantine_after, changes=True)
     who: Who = {"session_id": session_id, "agent_id": agent_id}
     return [_guarded(tool, gate, who, unguarded) for tool in tools]
 
@@ -68,7 +68,7 @@ def _call(tool: Any, gate: Gate, who: Who) -> Any:
         if ruling.kind != GO:
             raise ToolError(ruling.text)
         try:
-            return gate.run(ruling, lambda: tool.call(given, *more))
+            return gate.run(ruling, lambda: tool.call(ruling.arguments(given), *more))
         except ToolDenied as denied:
             raise ToolError(denied.message_for_model()) from None
 
@@ -83,7 +83,7 @@ def _async_call(tool: Any, gate: Gate, who: Who) -> Any:
         if ruling.kind != GO:
             raise ToolError(ruling.text)
         try:
-            return await gate.run_async(ruling, lambda: tool.call(given, *more))
+            return await gate.run_async(ruling, lambda: tool.call(ruling.arguments(given), *more))
         except ToolDenied as denied:
             raise ToolError(denied.message_for_model()) from None
 

@@ -3,7 +3,8 @@
 Every tool call of the agent, Claude Code's own tools and those of MCP servers, is judged in a `PreToolUse` hook that blocks
 when it fails. A denial is Claude Code's own; an escalation is asked of `can_use_tool`, and without one it is denied.
 `can_use_tool` alone would not be enough: a tool in `allowed_tools` never reaches it. The hook has ended when the tool begins,
-so a guarded function that is such a tool has a decision of its own made.
+so a guarded function that is such a tool has a decision of its own made. Results are redacted, or withheld, in a `PostToolUse`
+hook; what a failed tool says cannot be.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from claude_agent_sdk import ClaudeAgentOptions, HookMatcher, PermissionResultAl
 
 from toolguard.adapters.gate import ASK, GO, Gate, Ruling, keep
 from toolguard.model import Approval, Outcome
+from toolguard.shapes import seen_as
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,20 +90,22 @@ class _Hooks:
         keep(self._calls, context.tool_use_id, (ruling, who))
         return answer if ruling.kind == GO else PermissionResultDeny(message=ruling.text)
 
-    async def after(self, _: Any, call: str | None, __: Any) -> dict[str, Any]:
-        """`PostToolUse`: the outcome is recorded."""
-        await self._ended(call, Outcome("returned", 0))
-        return {}
+    async def after(self, given: Any, call: str | None, _: Any) -> dict[str, Any]:
+        """`PostToolUse`: the outcome is recorded, and what came back goes on as it may be seen."""
+        return seen_as(given.get("tool_response"), await self._ended(call, Outcome("returned", 0, given.get("tool_response"))))
 
     async def failed(self, given: Any, call: str | None, _: Any) -> dict[str, Any]:
         """`PostToolUseFailure`: likewise."""
         await self._ended(call, Outcome("raised", 0, error=RuntimeError(str(given.get("error", "")))))
         return {}
 
-    async def _ended(self, call: str | None, outcome: Outcome) -> None:
+    async def _ended(self, call: str | None, outcome: Outcome) -> Outcome:
+        """What may be seen of it."""
         ruling, _ = self._calls.pop(call or "", (None, None))
-        if ruling is not None and ruling.kind == GO and ruling.decision is not None:
-            await self._gate.point.settle_async(ruling.decision, outcome)
+        if ruling is None or ruling.kind != GO or ruling.decision is None:
+            return outcome
+        await self._gate.point.settle_async(ruling.decision, outcome)
+        return await self._gate.point.release_async(ruling.decision, outcome)
 
     def _named(self, tool: str) -> str:
         server = self._server(tool)

@@ -29,6 +29,8 @@ R = TypeVar("R")
 
 GO, NO, ASK = "go", "no", "ask"
 MOST = 10_000  # calls that are remembered of each kind; the oldest are forgotten
+UNCHANGED = "an obligation cannot be carried out: arguments cannot be changed here"
+NOT_TAKEN = "the tool does not take what an obligation has left of its arguments"
 BROKEN = "it could not be judged, because the guard failed"
 
 _logger = logging.getLogger("toolguard")
@@ -46,12 +48,21 @@ class Ruling:
     text: str
     key: Key | None = None
 
+    @property
+    def is_changed(self) -> bool:
+        """Whether an obligation changes the arguments."""
+        return self.decision is not None and self.decision.redacted is not None
+
     def is_of(self, params: Mapping[str, Any] | str | None) -> bool:
         """Whether it was made on exactly these arguments."""
         try:
             return self.decision is not None and self.decision.call.params_digest == _digest(arguments_of(params))
         except MalformedCall:
             return False
+
+    def arguments(self, given: R) -> R | dict[str, Any]:
+        """What the tool has to be run with: what was given, unless an obligation changes it."""
+        return dict(cast("Decision", self.decision).params) if self.is_changed else given
 
     @property
     def question(self) -> dict[str, Any]:
@@ -63,7 +74,7 @@ class Ruling:
             "type": "toolguard_approval",
             "id": digest(repr(self.key).encode()).hex()[:32],
             "tool": decision.call.tool,
-            "params": dict(decision.call.params),
+            "params": dict(decision.params),
             "reason": decision.reason,
             "rule": hit.rule_id if hit else None,
             "citation": str(hit.citation) if hit and hit.citation else None,
@@ -96,12 +107,19 @@ class Gate:
         groups: the group of each tool, by its name.
         quarantine_after: put a session under quarantine (a person sees every further call) that proposes the very same
             denied call so many times.
+        changes: whoever runs the tool does so with `Ruling.arguments`. Where he cannot, a call that an obligation changes is
+            denied.
     """
 
     def __init__(
-        self, point: Answerable, groups: Mapping[str, str] | None = None, *, quarantine_after: int | None = None
+        self,
+        point: Answerable,
+        groups: Mapping[str, str] | None = None,
+        *,
+        quarantine_after: int | None = None,
+        changes: bool = False,
     ) -> None:
-        self.point = point
+        self.point, self._changes = point, changes
         self._groups = dict(groups or {})
         self._quarantine_after = quarantine_after
         self._asked: OrderedDict[Key, Ruling] = OrderedDict()
@@ -181,6 +199,8 @@ class Gate:
 
     def _ruled(self, decision: Decision, who: Who) -> Ruling:
         call = decision.call
+        if decision.redacted is not None and not self._changes:
+            decision = self.point.refuse(call.tool, UNCHANGED, **who)
         if decision.allowed:
             return Ruling(GO, decision, decision.message_for_model())
         if decision.verdict != Verdict.ESCALATE:

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 from langchain.agents.middleware import AgentMiddleware
 from langchain_core.messages import AIMessage, ToolMessage
 from langgraph.types import interrupt
+from pydantic import ValidationError
 
-from toolguard.adapters.gate import ASK, GO, Gate, Ruling, keep, plain_values
+from toolguard.adapters.gate import ASK, GO, NOT_TAKEN, Gate, Ruling, keep, plain_values
 from toolguard.errors import ToolDenied
 from toolguard.model import Approval
 
@@ -45,7 +46,7 @@ def guarding(
         wait: wait inside of the call for an answer, as guarded functions do, in the place of an interrupt.
         quarantine_after: put a thread under quarantine that proposes the very same denied call so many times.
     """
-    return GuardMiddleware(Gate(guard, groups, quarantine_after=quarantine_after), wait=wait)
+    return GuardMiddleware(Gate(guard, groups, quarantine_after=quarantine_after, changes=True), wait=wait)
 
 
 class GuardMiddleware(AgentMiddleware[Any, Any]):
@@ -152,12 +153,14 @@ class _Judged:
 
             def run() -> Any:
                 entry.runs = True
-                return self._ended(entry, self._tool.invoke(call, config, **more))
+                return self._tool.invoke(self._changed(call, ruling), config, **more)
 
             try:
-                return gate.run(ruling, run)
+                return self._ended(entry, gate.run(ruling, run))
             except ToolDenied as denied:
                 return self._ended(entry, _denied(self._request, denied.message_for_model()))
+            except ValidationError:
+                return self._ended(entry, self._not_taken(ruling))
 
     async def ainvoke(self, call: Any, config: Any = None, **more: Any) -> Any:
         """As `invoke`, for asyncio."""
@@ -177,12 +180,14 @@ class _Judged:
 
             async def run() -> Any:
                 entry.runs = True
-                return self._ended(entry, await self._tool.ainvoke(call, config, **more))
+                return await self._tool.ainvoke(self._changed(call, ruling), config, **more)
 
             try:
-                return await gate.run_async(ruling, run)
+                return self._ended(entry, await gate.run_async(ruling, run))
             except ToolDenied as denied:
                 return self._ended(entry, _denied(self._request, denied.message_for_model()))
+            except ValidationError:
+                return self._ended(entry, self._not_taken(ruling))
 
     @contextmanager
     def _entered(self, params: Any) -> Iterator[Entry]:
@@ -205,6 +210,21 @@ class _Judged:
     def _params(self, call: Any) -> Any:
         given = call["args"] if isinstance(call, dict) and call.get("type") == "tool_call" else call
         return {name: value for name, value in given.items() if name not in self._hidden} if isinstance(given, dict) else given
+
+    def _changed(self, call: Any, ruling: Ruling) -> Any:
+        """The call as it is to be run: with what an obligation has left of its arguments, and what the graph fills in."""
+        made = ruling.arguments(call)
+        if made is call:
+            return call
+        given = call["args"] if call.get("type") == "tool_call" else call
+        made |= {name: value for name, value in given.items() if name in self._hidden}
+        return {**call, "args": made} if given is not call else made
+
+    def _not_taken(self, ruling: Ruling) -> ToolMessage:
+        """The tool does not take its arguments; where an obligation has changed them, the model is not told to mend them."""
+        if not ruling.is_changed:
+            raise  # noqa: PLE0704 - the framework's own, which is being handled
+        return _denied(self._request, f"The call to `{self._tool.name}` was not carried out: {NOT_TAKEN}.")
 
     def _answer(self, ruling: Ruling) -> Approval:
         return self._owner.batches.answer(self._place[0], ruling.question)

@@ -46,7 +46,7 @@ class Tools:
         if inspect.iscoroutinefunction(function):
             raise TypeError(f"`{name}` is a coroutine: use the asynchronous form")
         try:
-            return Said(_as_text(self._gate.run(ruling, lambda: function(**arguments_of(own)))), failed=False)
+            return Said(_as_text(self._gate.run(ruling, lambda: function(**arguments_of(ruling.arguments(own))))), failed=False)
         except Exception as error:  # noqa: BLE001 - told to the model, and logged
             return _failed(name, error)
 
@@ -63,7 +63,7 @@ class Tools:
         async def run() -> Any:
             import asyncio  # noqa: PLC0415 - a program without coroutines does not pay for it
 
-            made = arguments_of(own)
+            made = arguments_of(ruling.arguments(own))
             return await (function(**made) if inspect.iscoroutinefunction(function) else asyncio.to_thread(function, **made))
 
         try:

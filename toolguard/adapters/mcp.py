@@ -49,7 +49,7 @@ def guarding(
         quarantine_after: put a session under quarantine that proposes the very same denied call so many times.
         session: the session of a request, of its context; left out, the `mcp-session-id` of the transport.
     """
-    return GuardExtension(Gate(guard, groups, quarantine_after=quarantine_after), wait, session or _session)
+    return GuardExtension(Gate(guard, groups, quarantine_after=quarantine_after, changes=True), wait, session or _session)
 
 
 class Said(NamedTuple):
@@ -95,7 +95,12 @@ class GuardExtension(Extension):
     async def intercept_tool_call(self, params: Any, ctx: Any, call_next: Callable[[Any], Awaitable[Any]]) -> Any:
         """Judge and run one call."""
         said = Said(params.name, params.arguments, params.request_state, (params.input_responses or {}).get(NAME))
-        return await self._judged(said, ctx, lambda: call_next(ctx))
+
+        def run(arguments: Any) -> Awaitable[Any]:
+            params.arguments = arguments  # what the SDK invokes the tool with
+            return call_next(ctx)
+
+        return await self._judged(said, ctx, run)
 
     async def _intercept(self, ctx: Any, call_next: Callable[[Any], Awaitable[Any]]) -> Any:
         if ctx.method != "tools/call":
@@ -105,9 +110,9 @@ class GuardExtension(Extension):
         said = Said(params.get("name", ""), params.get("arguments"), params.get("requestState"), answer)
         if NAME in said.state:  # what stands behind must not see a question that it has not asked
             params = {name: value for name, value in params.items() if name not in ("requestState", "inputResponses")}
-        return await self._judged(said, ctx, lambda: call_next(replace(ctx, params=params)))
+        return await self._judged(said, ctx, lambda arguments: call_next(_with(ctx, params, arguments)))
 
-    async def _judged(self, said: Said, ctx: Any, run: Callable[[], Awaitable[Any]]) -> Any:
+    async def _judged(self, said: Said, ctx: Any, run: Callable[[Any], Awaitable[Any]]) -> Any:
         asked = said.state
         call = asked.get("call") or str(ctx.request_id or "")
         ruling = await self._gate.ruling_async(said.name, said.arguments, **self._who(ctx, call))
@@ -120,7 +125,7 @@ class GuardExtension(Extension):
         if ruling.kind != GO:
             return _denial(ruling.text, ruling)
         try:
-            return await self._gate.run_async(ruling, lambda: _result(run()))
+            return await self._gate.run_async(ruling, lambda: _result(run(ruling.arguments(said.arguments))))
         except ToolDenied as denied:
             return _denial(denied.message_for_model(), ruling)
         except ToolFailed as failed:
@@ -134,6 +139,11 @@ class GuardExtension(Extension):
             "call_id": call or None,
             "context": {name: value for name, value in said.items() if value} or None,
         }
+
+
+def _with(ctx: Any, params: dict[str, Any], arguments: Any) -> Any:
+    """The request as it goes on."""
+    return replace(ctx, params=params if params.get("arguments") == arguments else {**params, "arguments": arguments})
 
 
 class ToolFailed(Exception):

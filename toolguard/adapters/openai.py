@@ -38,7 +38,7 @@ def guarding(
         quarantine_after: put a session under quarantine that proposes the very same denied call so many times.
         session_id, agent_id: who is calling; left out, what `guard.acting_as` says.
     """
-    gate = Gate(guard, groups, quarantine_after=quarantine_after)
+    gate = Gate(guard, groups, quarantine_after=quarantine_after, changes=True)
     return GuardedTools(Tools(gate, functions), {"session_id": session_id, "agent_id": agent_id})
 
 

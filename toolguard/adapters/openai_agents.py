@@ -8,13 +8,15 @@ at the provider (hosted tools) cannot be judged, and is refused unless it is nam
 from __future__ import annotations
 
 import copy
+import json
 from collections import OrderedDict
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from agents import Agent, FunctionTool
+from agents.exceptions import ModelBehaviorError
 
-from toolguard.adapters.gate import ASK, GO, Gate, Ruling, keep, plain_values
+from toolguard.adapters.gate import ASK, GO, NOT_TAKEN, Gate, Ruling, keep, plain_values
 from toolguard.errors import ToolDenied
 from toolguard.model import Approval
 
@@ -50,7 +52,7 @@ def guarding(
     Raises:
         TypeError: the agent has a tool that cannot be judged and is not named.
     """
-    tools = _Tools(Gate(guard, groups, quarantine_after=quarantine_after), wait, frozenset(unguarded))
+    tools = _Tools(Gate(guard, groups, quarantine_after=quarantine_after, changes=True), wait, frozenset(unguarded))
     for tool in agent.tools:
         tools.checked(tool)
 
@@ -99,9 +101,13 @@ class _Tools:
             if ruling.kind != GO:
                 return ruling.text
             try:
-                return await self._gate.run_async(ruling, lambda: tool.on_invoke_tool(context, text))
+                return await self._gate.run_async(ruling, lambda: tool.on_invoke_tool(context, _text(ruling, text)))
             except ToolDenied as denied:
                 return denied.message_for_model()
+            except ModelBehaviorError:
+                if not ruling.is_changed:
+                    raise
+                return f"The call to `{tool.name}` was not carried out: {NOT_TAKEN}."
 
         made = copy.copy(tool)
         made.on_invoke_tool, made.needs_approval = invoke, needs_approval
@@ -114,6 +120,12 @@ class _Tools:
         if approved is not True or context.is_tool_approved(tool.name, "another call of the same tool"):
             return ruling  # nobody was asked about exactly this call
         return await self._gate.answered_async(ruling, Approval(granted=True, by="?"))
+
+
+def _text(ruling: Ruling, text: str) -> str:
+    """The arguments that the tool gets, as the SDK hands them on."""
+    made = ruling.arguments(text)
+    return made if isinstance(made, str) else json.dumps(made)
 
 
 async def _holds(setting: Any, context: Any, params: dict[str, Any], call_id: str) -> bool:

@@ -39,7 +39,7 @@ def guarding(
         wait: wait inside of the call for an answer, as guarded functions do, in the place of deferring it.
         quarantine_after: put a conversation under quarantine that proposes the very same denied call so many times.
     """
-    return GuardCapability(Gate(guard, groups, quarantine_after=quarantine_after), wait)
+    return GuardCapability(Gate(guard, groups, quarantine_after=quarantine_after, changes=True), wait)
 
 
 @dataclass
@@ -75,8 +75,9 @@ class _Guarded(WrapperToolset[Any]):
                 raise ApprovalRequired(metadata={"toolguard": ruling.question})
         if ruling.kind != GO:
             raise ToolFailed(ruling.text)
+        given = ruling.arguments(tool_args)
         try:
-            return await gate.run_async(ruling, lambda: self.wrapped.call_tool(name, tool_args, ctx, tool))
+            return await gate.run_async(ruling, lambda: self.wrapped.call_tool(name, given, ctx, tool))
         except ToolDenied as denied:
             raise ToolFailed(denied.message_for_model()) from None
 

@@ -231,10 +231,14 @@ class Log:
 
     def _of_result(self, decision: Decision, of: Decision) -> dict[str, Any]:
         """Everything that led to the verdict, and nothing of the result itself."""
+        call = decision.call
         return {
             **_about(of),
             "verdict": decision.verdict.word,
             "reason": decision.reason,
+            "call": {
+                name: getattr(call, name) for name in ("call_id", "tool", "tool_group", "agent_id", "session_id", "org_id")
+            },
             "hits": [_hit_as_dict(hit) for hit in decision.hits],
             "shadow_hits": [_hit_as_dict(hit) for hit in decision.shadow_hits],
             "obligations": [to_dict(duty) for duty in decision.obligations],
@@ -383,12 +387,14 @@ def _about(decision: Decision) -> dict[str, Any]:
     return {"decision": decision.record.seq if decision.record else None, "call_id": decision.call.call_id}
 
 
-def captures_of(given: str | Mapping[str, str]) -> dict[str, str]:
+def captures_of(given: str | Mapping[str, str], durability: str = "durable") -> dict[str, str]:
     """Capture modes by tool, `*` for every other one.
 
     Raises:
-        ValueError: there is no such mode.
+        ValueError: there is no such mode, or no such durability.
     """
+    if durability not in DURABILITIES:
+        raise ValueError(f"`durability` cannot be `{durability}` (only {', '.join(DURABILITIES)})")
     found = {EVERY_TOOL: given} if isinstance(given, str) else dict(given)
     for mode in found.values():
         if mode not in CAPTURES:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from toolguard.model import Record
 
 KINDS = (
-    *("start", "stop", "reload", "decision", "approval", "answer", "withdrawal", "outcome"),
+    *("start", "stop", "reload", "decision", "approval", "answer", "withdrawal", "outcome", "result"),
     *("halt", "resume", "reset", "erasure", "checkpoint", "anchor", "archive"),
 )
 NANOSECONDS = 1_000_000_000
@@ -24,7 +24,8 @@ NANOSECONDS = 1_000_000_000
 class Selection:
     """Empty fields do not restrict. Times are nanoseconds since 1970; `until` is not part of it.
 
-    What belongs to a decision (its approval, its outcome) goes with it where tools, agents, sessions or verdicts are named.
+    What belongs to a decision (its approval, its outcome, what was made of its result) goes with it where tools, agents,
+    sessions or verdicts are named.
     """
 
     since: int | None = None
@@ -41,7 +42,7 @@ class Selection:
         for record in records:
             content = parsed(record.body)
             if self._in_time(content.get("time")) and self._of_kind(content, chosen):
-                if content.get("kind") == "decision":
+                if content.get("kind") in ("decision", "result"):
                     chosen.add(record.seq)
                 yield record, content
 
@@ -55,8 +56,8 @@ class Selection:
             return False
         if not (self.tools or self.agents or self.sessions or self.verdicts):
             return True
-        if content.get("kind") in ("approval", "outcome"):
-            return content.get("decision") in chosen
+        if content.get("kind") in ("approval", "outcome", "result") and content.get("decision") in chosen:
+            return True
         call = content.get("call")
         if not isinstance(call, dict):
             return False

@@ -25,9 +25,13 @@ INFO, WARN, ERROR = (9, "INFO"), (13, "WARN"), (17, "ERROR")
 OTEL_SEVERITY = {"flag": WARN, "escalate": WARN, "deny": ERROR}
 
 
+JUDGED = {"decision": "Tool call", "result": "Tool result"}
+
+
 def ocsf(seq: int, content: Mapping[str, Any], ledger: str) -> dict[str, Any]:
     """One record as an OCSF event."""
-    decided = content.get("kind") == "decision"
+    kind = content.get("kind")
+    decided = kind in JUDGED
     event: dict[str, Any] = {
         "metadata": {
             "version": OCSF_VERSION,
@@ -40,7 +44,7 @@ def ocsf(seq: int, content: Mapping[str, Any], ledger: str) -> dict[str, Any]:
         "category_uid": CATEGORY if decided else 0,
         "class_uid": API_ACTIVITY if decided else 0,
         "activity_id": OTHER,
-        "activity_name": "Tool call" if decided else str(content.get("kind")),
+        "activity_name": JUDGED.get(str(kind), str(kind)),
         "type_uid": API_ACTIVITY * 100 + OTHER if decided else OTHER,
         "severity_id": INFORMATIONAL,
         "unmapped": dict(content),
@@ -74,7 +78,7 @@ def ocsf(seq: int, content: Mapping[str, Any], ledger: str) -> dict[str, Any]:
 def otel(seq: int, content: Mapping[str, Any], ledger: str) -> dict[str, Any]:
     """One record as an OTLP export of one log record."""
     call, verdict = _mapping(content.get("call")), str(content.get("verdict"))
-    number, text = OTEL_SEVERITY.get(verdict, INFO) if content.get("kind") == "decision" else INFO
+    number, text = OTEL_SEVERITY.get(verdict, INFO) if content.get("kind") in JUDGED else INFO
     attributes = {
         "toolguard.record": seq,
         "toolguard.verdict": content.get("verdict"),

@@ -33,7 +33,8 @@ class Classifier:
     A fact that is not known is None, and a condition on it is indeterminate; `why_unknown` says what is wrong with the
     text, if it is the text that is to blame. `classify` never raises for a text, however hostile; results are cached, so
     that many conditions cost one look. `in_words` says what of the facts a person who decides should know. `takes` is what it
-    looks at: a text, a `list`, or a `dict`, which may be all parameters.
+    looks at: a text, a `list`, a `dict`, which may be all parameters, or any `object`. One that `asks` is given `ask`, which
+    may leave the process, and comes after all others.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Classifier:
     settings: tuple[Setting, ...] = ()
     in_words: Callable[[Any], Iterable[str]] = lambda _: ()
     takes: type = str
+    asks: bool = False
 
     @property
     def fact_names(self) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from toolguard.classify import argv, path, sensitive, shell, sql, url, write
+from toolguard.classify import argv, path, semantic, sensitive, shell, sql, url, write
 
 if TYPE_CHECKING:
     from toolguard.classify.base import Classifier
@@ -14,6 +14,7 @@ CLASSIFIERS: dict[str, Classifier] = {
     for each in (
         argv.CLASSIFIER,
         path.CLASSIFIER,
+        semantic.CLASSIFIER,
         sensitive.CLASSIFIER,
         shell.CLASSIFIER,
         sql.CLASSIFIER,

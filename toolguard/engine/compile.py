@@ -34,7 +34,7 @@ class CompiledRule:
 
     `order` sorts the most restrictive first, then by the policy's priority and the rule's. `earlier` are the calls that it
     asks about, and `base` its conditions without them. `of_result` says that it judges what came back; `of_value` only what was
-    returned, and no error, because it looks below the result.
+    returned, and no error, because it looks below the result. One that `asks` puts something to a model.
     """
 
     test: Test
@@ -49,6 +49,12 @@ class CompiledRule:
     earlier: tuple[CompiledEarlier, ...] = ()
     of_result: bool = False
     of_value: bool = False
+    asks: bool = False
+
+    @property
+    def name(self) -> tuple[str, str]:
+        """The ids of its policy and its own."""
+        return self.hit.policy_id, self.hit.rule_id
 
     def concerns(self, call: ToolCall) -> bool:
         """Whether the policy's scope takes in this caller."""
@@ -83,11 +89,13 @@ def _walked(each: CompiledEarlier, call: ToolCall) -> ConditionTrace:
 class Plan:
     """The rules and limits for one tool and group, most restrictive first. Only what is enforced covers the tool.
 
+    `asking` are the rules that are asked last, if nothing else denies, because they put something to a model.
     `results` are the rules over what comes back; they cover nothing. `capture` is the mode that keeps least among those that
     enforced policies name.
     """
 
     rules: tuple[CompiledRule, ...]
+    asking: tuple[CompiledRule, ...]
     results: tuple[CompiledRule, ...]
     limits: tuple[CompiledLimit, ...]
     covered: bool
@@ -98,14 +106,16 @@ class Plan:
     def of(cls, parts: Iterable[CompiledRule | CompiledLimit]) -> Plan:
         """Put them in order."""
         ordered = sorted(parts, key=lambda part: part.order)
-        rules = tuple(part for part in ordered if isinstance(part, CompiledRule) and not part.of_result)
-        results = tuple(part for part in ordered if isinstance(part, CompiledRule) and part.of_result)
+        every = [part for part in ordered if isinstance(part, CompiledRule)]
+        rules = tuple(rule for rule in every if not rule.of_result and not rule.asks)
+        asking = tuple(rule for rule in every if not rule.of_result and rule.asks)
+        results = tuple(sorted((rule for rule in every if rule.of_result), key=lambda rule: rule.asks))
         limits = tuple(part for part in ordered if isinstance(part, CompiledLimit))
         covering = [part.hit for part in ordered if part not in results and getattr(part, "covers", True)]
         covered = any(hit.mode == "enforcement" for hit in covering)
-        shadowed = any(rule.hit.mode == "shadow" for rule in rules)
+        shadowed = any(rule.hit.mode == "shadow" for rule in (*rules, *asking))
         captures = [part.capture for part in ordered if part.capture and part.hit.mode == "enforcement"]
-        return cls(rules, results, limits, covered, shadowed, min(captures, key=CAPTURES.index) if captures else None)
+        return cls(rules, asking, results, limits, covered, shadowed, min(captures, key=CAPTURES.index) if captures else None)
 
 
 class PolicySet:
@@ -145,6 +155,7 @@ class PolicySet:
         self.reads_state = past or any(name.startswith("limits.") for name in asked)
         self._earlier: list[CompiledEarlier] = []
         self._judging = any(rule.phase == RESULT for rule in rules)
+        self.asks = any(_asks(policy) for policy in self.policies)
         self.needs_key = any(each.how == "hash" for rule in rules for each in rule.redact)
         self._capturing = any(policy.capture for policy in self.policies)
         self._by_every += [self._rate[1]] if self._rate else []
@@ -224,8 +235,12 @@ class PolicySet:
     def explain(self, decision: Decision) -> Explanation:
         """How every rule of the matching policies came out on the call of a decision that was made with this set."""
         plan, call = self.plan_for(decision.call), decision.call
-        rules = plan.rules if call.came is None else [rule for rule in plan.results if not (call.came.raised and rule.of_value)]
-        return Explanation(decision, tuple(rule.explained(call) for rule in rules))
+        rules = (*plan.rules, *plan.asking) if call.came is None else plan.results
+        fired = {(hit.policy_id, hit.rule_id) for hit in (*decision.hits, *decision.shadow_hits)}
+        asked = decision.verdict < Verdict.DENY or any(rule.asks and rule.name in fired for rule in rules)
+        raised = call.came is not None and call.came.raised
+        shown = [rule for rule in rules if (asked or not rule.asks) and not (raised and rule.of_value)]
+        return Explanation(decision, tuple(rule.explained(call) for rule in shown))
 
 
 def _leaves(policy: Policy) -> Iterator[Leaf]:
@@ -254,7 +269,19 @@ def compile_rule(policy: Policy, rule: Rule, facts: Bindings) -> CompiledRule:
         earlier=earlier,
         of_result=rule.phase == RESULT,
         of_value=rule.phase == RESULT and _looks_below(rule, facts),
+        asks=any(facts[name].classifier.asks for name in _facts_of(rule, facts)),
     )
+
+
+def _facts_of(rule: Rule, facts: Bindings) -> set[str]:
+    """The names of the facts that a rule asks about."""
+    leaves = [node for _, node in parts(rule.conditions) if isinstance(node, Leaf)]
+    return {field.root for leaf in leaves for field in leaf_fields(leaf, facts) if field.root in facts}
+
+
+def _asks(policy: Policy) -> bool:
+    facts = bindings_of(policy)
+    return any(facts[name].classifier.asks for rule in policy.rules if rule.enabled for name in _facts_of(rule, facts))
 
 
 def _looks_below(rule: Rule, facts: Bindings) -> bool:

@@ -29,6 +29,10 @@ def decide(policies: PolicySet, call: ToolCall) -> Decision:
     except KeyError:
         plan = policies.plan_for(call)
     hits = _hits(plan.rules, call)
+    if plan.asking and plan.covered and not _denied(hits):
+        hits = _ordered((*hits, *_hits(plan.asking, call)))
+        if call.ask is not None:
+            call.ask.over()
     shadow_hits: tuple[RuleHit, ...] = ()
     if plan.shadowed:
         shadow_hits = tuple(hit for hit in hits if hit.mode == "shadow")
@@ -43,7 +47,12 @@ def decide(policies: PolicySet, call: ToolCall) -> Decision:
 def decide_result(policies: PolicySet, call: ToolCall) -> Decision:
     """As `decide`, of what came back (`call.came`). What no rule restricts may be seen; rules over results cover no tool."""
     raised = call.came is not None and call.came.raised
-    found = _hits([rule for rule in policies.plan_for(call).results if not (raised and rule.of_value)], call)
+    rules = [rule for rule in policies.plan_for(call).results if not (raised and rule.of_value)]
+    found = _hits([rule for rule in rules if not rule.asks], call)
+    if not _denied(found):
+        found = _ordered((*found, *_hits([rule for rule in rules if rule.asks], call)))
+    if call.ask is not None:
+        call.ask.over()
     hits = tuple(hit for hit in found if hit.mode != "shadow")
     shadow_hits = tuple(hit for hit in found if hit.mode == "shadow")
     verdict = hits[0].effect if hits else _ALLOW
@@ -60,6 +69,14 @@ def _hits(rules: Iterable[CompiledRule], call: ToolCall) -> tuple[RuleHit, ...]:
             if rule.fires_unknown:
                 hits += (replace(rule.hit, indeterminate=str(unknown)),)
     return hits
+
+
+def _denied(hits: tuple[RuleHit, ...]) -> bool:
+    return any(hit.effect == Verdict.DENY and hit.mode != "shadow" for hit in hits)
+
+
+def _ordered(hits: tuple[RuleHit, ...]) -> tuple[RuleHit, ...]:
+    return tuple(sorted(hits, key=lambda hit: -hit.effect))
 
 
 def _obligations(hits: tuple[RuleHit, ...]) -> tuple[Obligation, ...]:

@@ -123,7 +123,7 @@ def _test_of_fact(field: Field, ask: Test, binding: Binding) -> Test:
         given = settings(call)
         return bool(_known(test_of(binding.subject, lambda text: ask(fact(text, given)), NO_FACTS))(call))
 
-    if any(isinstance(value, Field) for value in binding.settings.values()):
+    if binding.classifier.asks or any(isinstance(value, Field) for value in binding.settings.values()):
         return test
     fixed = dict(binding.settings)
     return _known(test_of(binding.subject, lambda text: ask(fact(text, fixed)), NO_FACTS))
@@ -176,6 +176,8 @@ def _settings(binding: Binding) -> Callable[[ToolCall], dict[str, Any]]:
 
     def read(call: ToolCall) -> dict[str, Any]:
         given: dict[str, Any] = dict(binding.settings)
+        if binding.classifier.asks:
+            given["ask"] = call.ask
         for name, get in readers.items():
             try:
                 given[name] = get(call)

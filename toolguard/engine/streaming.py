@@ -107,7 +107,7 @@ class _Finders:
 def _ready(rule: CompiledRule, finders: _Finders) -> tuple[StreamRule, set[str]] | None:
     """The rule, and what it may find; None where it has to wait."""
     written, facts = rule.source
-    if rule.hit.effect == Verdict.ESCALATE and rule.hit.mode == "enforcement":
+    if rule.asks or (rule.hit.effect == Verdict.ESCALATE and rule.hit.mode == "enforcement"):
         return None  # whoever decides has to see all of it
     names: set[str] = set()
     test = _test(written.conditions, facts, finders, names)

@@ -105,7 +105,7 @@ def _told_by_loading(code: str, remedy: str, doc: str) -> None:
 _told_by_loading(
     "structural-validation",
     "write it as docs/policies.md says; `toolguard lint --fix` corrects wrong letter case and blanks",
-    "The file is not a policy: not YAML, an unknown key, a value of the wrong type, something missing or not supported yet.",
+    "The file is not a policy: not YAML, an unknown key, a value of the wrong type, something missing.",
 )
 _told_by_loading(
     "unknown-operator",

@@ -15,7 +15,6 @@ from toolguard.policy.strict import Refused
 if TYPE_CHECKING:
     from toolguard.classify.base import Classifier, Setting
 
-NOT_CLASSIFIED_YET = tuple(name for name in ("sql", "shell", "path", "write", "semantic") if name not in CLASSIFIERS)
 _TAKEN = {*ROOTS, *IDENTITY, *OF_THE_CALL, LIMITS, RESULT, "amount", *(alias.partition(".")[0] for alias in ALIASES)}
 
 
@@ -35,8 +34,6 @@ def parse_binding(given: Mapping[str, str]) -> Binding:
         Refused: no known classifier, or more than one, an unknown setting, or a field that cannot be one.
     """
     kinds = [key for key in given if key in CLASSIFIERS]
-    if unbuilt := [key for key in given if key in NOT_CLASSIFIED_YET]:
-        raise Refused(f"the classifier `{unbuilt[0]}` is not supported yet; the policy is refused rather than misread")
     if len(kinds) != 1:
         known = ", ".join(CLASSIFIERS)
         hint = nearest(next(iter(given), ""), tuple(CLASSIFIERS)) if not kinds else ""

@@ -188,6 +188,8 @@ def deep_evaluation_ignored(written: Written) -> Advice:
 )
 def writable_scope_no_self_protection(written: Written) -> Advice:
     """The policy covers tools that write files or run commands, and no rule says which: such a tool can edit the policy."""
+    if written.policy.rules and all(rule.phase == "result" for rule in written.policy.rules):
+        return  # it covers no tool
     names = [name for name in written.policy.scope.tool_names if name.casefold() in WRITING_TOOLS]
     writes = _covers_every_tool(written.policy) or bool(names)
     if writes and not any(_guards_a_path(rule, written) for _, rule in written.rules()):

@@ -9,6 +9,7 @@ from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator,
 from toolguard.errors import nearest
 from toolguard.operators import OPERATORS, SYMBOLS, field_operand
 from toolguard.policy.fields import parse_field
+from toolguard.policy.node_llm import LlmClassify
 from toolguard.policy.nodes import NODES, HttpClassify, PathClassify, ShellClassify, SqlClassify, WriteClassify
 from toolguard.policy.strict import STRUCTURE, Name, Refused, Strict
 
@@ -105,7 +106,8 @@ Condition = Annotated[
     | Annotated[SqlClassify, Tag("sql_classify")]
     | Annotated[PathClassify, Tag("path_classify")]
     | Annotated[ShellClassify, Tag("shell_classify")]
-    | Annotated[WriteClassify, Tag("write_classify")],
+    | Annotated[WriteClassify, Tag("write_classify")]
+    | Annotated[LlmClassify, Tag("llm_classify")],
     Discriminator(
         form_of,
         custom_error_type="condition_form",

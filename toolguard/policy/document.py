@@ -8,7 +8,7 @@ key describes it in the schema.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from toolguard.classify import semantic
 from toolguard.classify.sensitive import chosen
 from toolguard.errors import nearest
 from toolguard.model import Verdict
@@ -263,11 +264,7 @@ class Policy(Strict):
     @model_validator(mode="after")
     def _facts_of_results_are_asked_of_results(self) -> Self:
         for name, given in self.facts.items():
-            if "sensitive" in given:
-                try:
-                    chosen(given.get("kinds", ""), self.patterns.items())
-                except ValueError as wrong:
-                    raise Refused(str(wrong), ("facts", name, "kinds")) from None
+            _check_settings(given, self.patterns, ("facts", name))
         of_results = {name for name, given in self.facts.items() if any(map(is_of_result, given.values()))}
         for index, rule in enumerate(self.rules):
             if rule.phase != RESULT:
@@ -294,6 +291,20 @@ def _fields_of(rule: Rule) -> Iterator[tuple[tuple[str | int, ...], str]]:
             yield path, node.field
             if OPERATORS[node.operator].operand is field_operand:
                 yield path, str(node.value)
+
+
+def _check_settings(given: dict[str, str], own: dict[str, str], at: tuple[str | int, ...]) -> None:
+    """Settings that are texts with a meaning: they are wrong for every call, or for none."""
+    checks: dict[str, Callable[[str], object]] = {}
+    if "sensitive" in given:
+        checks = {"kinds": lambda text: chosen(text, own.items())}
+    elif "semantic" in given:
+        checks = {"labels": semantic.labels_of, "timeout": semantic.seconds_of, "confidence": semantic.share_of}
+    for key, check in checks.items():
+        try:
+            check(given.get(key, {"timeout": "30", "confidence": "0.6"}.get(key, "")))
+        except ValueError as wrong:
+            raise Refused(str(wrong), (*at, key) if key in given else at) from None
 
 
 def _check_redaction(rule: Rule, each: Redaction, facts: dict[str, dict[str, str]], at: tuple[str | int, ...]) -> None:

@@ -18,7 +18,6 @@ import yaml
 from toolguard.errors import PolicyError, Problem, nearest
 from toolguard.policy.document import MAX_DEPTH, Policy, validated
 from toolguard.policy.messages import message_of
-from toolguard.policy.nodes import NOT_BUILT_YET
 from toolguard.policy.rewrite import without_nodes
 from toolguard.policy.strict import STRUCTURE
 from toolguard.policy.yaml_words import words_of
@@ -26,7 +25,10 @@ from toolguard.policy.yaml_words import words_of
 MAX_BYTES = 1024 * 1024
 MAX_NODES = 100_000
 MAX_YAML_DEPTH = 200
-BELONGING = {"coding-agent": ("filesystem", "egress")}  # a pack, and those that it is not whole without
+BELONGING = {  # a pack, and those that it is not whole without
+    "coding-agent": ("filesystem", "egress"),
+    "data-protection": ("data-sending", "model-content"),
+}
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _SCALARS: tuple[tuple[re.Pattern[str], Any], ...] = (
@@ -325,18 +327,13 @@ def _validate(document: Document, problems: list[Problem]) -> Policy | None:
         path, message = bound
         problems.append(document.problem(message, path))
         return None
-    unbuilt = [path for path, _ in _values(document.data) if path and _is_not_built_yet(path)]
-    problems += [
-        document.problem(f"`{path[-1]}` is not supported yet; the policy is refused rather than ignored", path)
-        for path in unbuilt
-    ]
-    data = _without(document.data, set(unbuilt)) if unbuilt else document.data  # what else is wrong is told as well
+    data = document.data
     policy, errors = validated(data)
     found = (message_of(error, data) for error in errors)
     problems += [document.problem(message, path, code) for path, message, code in filter(None, found)]
     if errors and not {"rules", "limits"} & data.keys() and not any("`rules`" in problem.message for problem in problems):
         problems.append(document.problem("the key `rules` is missing"))  # asked last, and not at all of a policy with errors
-    return None if unbuilt else policy
+    return policy
 
 
 def _values(data: Any) -> Iterator[tuple[Path_, Any]]:
@@ -359,20 +356,3 @@ def _beyond_bounds(data: Any) -> tuple[Path_, str] | None:
         if seen > MAX_NODES or len(path) > MAX_YAML_DEPTH:
             return path, "the policy is too large or refers to itself"
     return None
-
-
-def _is_not_built_yet(path: Path_) -> bool:
-    return path[-1] in NOT_BUILT_YET
-
-
-def _without(value: Any, gone: set[Path_], path: Path_ = ()) -> Any:
-    """The data without these keys; a condition that one of them was is one that holds."""
-    if isinstance(value, dict):
-        left = {key: _without(inner, gone, (*path, key)) for key, inner in value.items() if (*path, key) not in gone}
-        return _HOLDS if len(left) < len(value) and "conditions" in path else left
-    if isinstance(value, (list, tuple)):
-        return [_without(inner, gone, (*path, index)) for index, inner in enumerate(value)]
-    return value
-
-
-_HOLDS = {"field": "tool_name", "operator": "exists"}

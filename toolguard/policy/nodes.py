@@ -14,6 +14,7 @@ from toolguard.errors import nearest
 from toolguard.patterns import compile_pattern
 from toolguard.policy.bindings import subject
 from toolguard.policy.fields import parse_field
+from toolguard.policy.node_llm import LlmClassify
 from toolguard.policy.strict import Name, Refused, Strict
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -347,17 +348,12 @@ NODES: dict[str, type[Strict]] = {
     "path_classify": PathClassify,
     "shell_classify": ShellClassify,
     "write_classify": WriteClassify,
+    "llm_classify": LlmClassify,
 }
 
 
 def node_models(name: str) -> dict[str, Any]:
     """The models behind a node's own key, and behind its `.require`."""
     node: Any = NODES[name].model_fields[name].annotation
-    return {"": node, ".require": node.model_fields["require"].annotation}
-
-
-NOT_BUILT_YET = tuple(
-    name
-    for name in ("sql_classify", "path_classify", "shell_classify", "write_classify", "http_classify", "llm_classify")
-    if name not in NODES
-)
+    require = node.model_fields.get("require")
+    return {"": node} | ({".require": require.annotation} if require is not None else {})

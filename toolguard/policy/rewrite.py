@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from toolguard.policy.condition import Condition
     from toolguard.policy.document import Policy
+    from toolguard.policy.node_llm import LlmClassify, LlmNode
     from toolguard.policy.nodes import HttpNode
 
 Given = dict[str, Any]  # a condition as a policy would write it
@@ -86,6 +87,19 @@ def _write(node: WriteClassify) -> tuple[dict[str, str], Callable[[str], Given]]
     return {"write": "parameters", **_AROUND, **further}, lambda name: rewrite_paths.broken_write(given, name)
 
 
+def _llm(node: LlmClassify) -> tuple[dict[str, str], Callable[[str], Given]]:
+    given = node.llm_classify
+    labels = " ".join("_".join(label.split()) for label in given.forbidden)
+    further = {"model": given.model, "endpoint": given.ollama_url, "timeout": str(given.timeout_seconds or 30)}
+    binding = {"semantic": given.prompt_field, "labels": labels} | {key: value for key, value in further.items() if value}
+    return binding, lambda name: _not_safe(given, name)
+
+
+def _not_safe(given: LlmNode, name: str) -> Given:
+    unsafe = _leaf(f"{name}.safe", "eq", value=False)
+    return unsafe if given.image_url_field is None else {"or": [_leaf(given.image_url_field, "exists", value=True), unsafe]}
+
+
 def _broken_http(node: HttpNode, name: str) -> Given:
     url, method, require = node.url_field, node.method_field, node.require
     broken: list[Given] = []
@@ -127,4 +141,5 @@ REWRITES: dict[str, Callable[[Any], tuple[dict[str, str], Callable[[str], Given]
     "path_classify": _path,
     "shell_classify": _shell,
     "write_classify": _write,
+    "llm_classify": _llm,
 }

@@ -11,7 +11,7 @@ from typing import Any
 
 from toolguard.classify.registry import CLASSIFIERS
 from toolguard.operators import OPERATORS
-from toolguard.policy import condition, document, earlier, effects, limits, nodes, redaction
+from toolguard.policy import condition, document, earlier, effects, limits, node_llm, nodes, redaction
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _SCALAR = {"type": ["string", "number", "boolean"]}
@@ -48,7 +48,7 @@ def schema() -> dict[str, Any]:
 def descriptions() -> dict[str, dict[str, str]]:
     """For each model the text below each of its keys, read from the source: {model: {key as written in YAML: text}}."""
     found: dict[str, dict[str, str]] = {}
-    for module in (condition, document, earlier, effects, limits, nodes, redaction):
+    for module in (condition, document, earlier, effects, limits, node_llm, nodes, redaction):
         for definition in ast.parse(inspect.getsource(module)).body:
             if isinstance(definition, ast.ClassDef):
                 found[definition.name] = dict(_documented_keys(definition))
