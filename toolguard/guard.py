@@ -181,14 +181,8 @@ class Guard(Wrapping, Callers, Results):
     def _judged(self, tool: str, params: Mapping[str, Any], **who: Unpack[Who]) -> Decision:
         """The decision, without its record."""
         call = ToolCall(tool, params, who.get("group"), call_id=who.get("call_id") or self._new_id())
-        agent_id, session_id, org_id = who.get("agent_id"), who.get("session_id"), who.get("org_id")
-        context = who.get("context")
         try:
-            caller = self.caller
-            if any(given is not None for given in (agent_id, session_id, org_id, context)):
-                caller = merged(caller, Identity(agent_id, session_id, org_id, {} if context is None else context))
-            identify(call, caller)
-            plain_call(call)
+            self._identified(call, **who)
             call.ask = self._questions(call)
             return self._releasing.obliged(self._halts.applied_to(decide(self.policies, call)))
         except MalformedCall as malformed:
@@ -196,6 +190,15 @@ class Guard(Wrapping, Callers, Results):
         except Exception as error:  # whatever is wrong with us, the call does not go through
             _logger.exception("the decision on `%s` failed", call.tool)
             return self._denial(call, f"internal error: {type(error).__name__}: {error}")
+
+    def _identified(self, call: ToolCall, **who: Unpack[Who]) -> None:
+        """Make it a plain call of whoever is calling; raises MalformedCall."""
+        agent_id, session_id, org_id = who.get("agent_id"), who.get("session_id"), who.get("org_id")
+        context, caller = who.get("context"), self.caller
+        if any(given is not None for given in (agent_id, session_id, org_id, context)):
+            caller = merged(caller, Identity(agent_id, session_id, org_id, {} if context is None else context))
+        identify(call, caller)
+        plain_call(call)
 
     def halt(self, scope: str = GLOBAL, *, reason: str, by: str, level: str = "halt") -> Record:
         """Stop everything, or an `org:NAME`, `agent:NAME`, `session:NAME` or `tool:NAME`, until somebody resumes it.

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from toolguard.errors import ToolDenied, ToolHalted
-from toolguard.model import Verdict
+from toolguard.model import Decision, ToolCall, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Iterable
+    from collections.abc import AsyncIterable, Iterable, Mapping
     from typing import Unpack
 
     from toolguard.flowing import GuardedAsyncIterator, GuardedIterator
-    from toolguard.model import Decision, Outcome
+    from toolguard.model import Outcome
     from toolguard.point import Stoppable, Who
     from toolguard.releasing import Releasing
 
@@ -34,6 +34,17 @@ class Results:
         """As `release`, for asyncio."""
         judged = self.judges_results(decision)
         return await self._releasing.release_async(decision, outcome, running) if judged else outcome
+
+    def released(self: Any, tool: str, params: Mapping[str, Any], outcome: Outcome, **who: Unpack[Who]) -> Outcome:
+        """As `release`, for a call that was allowed in another process, whose decision is not at hand.
+
+        Raises:
+            MalformedCall: it is no call.
+        """
+        call = ToolCall(tool, params, who.get("group"), call_id=who.get("call_id") or "")
+        self._identified(call, **who)
+        allowed: Outcome = self.release(Decision(call, Verdict.ALLOW, policies=self.policies), outcome)
+        return allowed
 
     def watched(self, decision: Decision, source: Any, running: Stoppable) -> Any:
         """What may be seen of the pieces that the tool of an allowed call yields. Who reads them asks about halts."""

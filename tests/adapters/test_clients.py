@@ -155,12 +155,12 @@ def project(tmp_path):
     subprocess.run(["pkill", "-f", "toolguard hook serve"], check=False)
 
 
-def asked(client, project, command, change=None):
+def asked(client, project, command, change=None, options=()):
     """What the model is told of a command that it has proposed."""
     home, (prepare, dialect, tool, name) = project.parent, CLIENTS[client]
     with dialect({"name": tool, "args": {name: command, "description": "x"}}) as provider:
         environment = {"HOME": str(home), "PATH": os.environ["PATH"], "TOOLGUARD_HOME": str(home / ".toolguard")}
-        install = [sys.executable, "-m", "toolguard", "hook", "install", client, "--write"]
+        install = [sys.executable, "-m", "toolguard", "hook", "install", client, "--write", *options]
         done = subprocess.run(install, env=environment, check=True, capture_output=True, text=True)
         settings = Path(done.stdout.split("\nwrote ")[1].splitlines()[0].partition(";")[0])
         if change is not None:
@@ -201,3 +201,14 @@ def test_what_needs_a_person_does_not_run_where_nobody_is(client, project):
 def test_a_hook_that_fails_lets_nothing_run(client, project, change):
     asked(client, project, "touch ran", change)
     assert not (project / "ran").exists()
+
+
+def test_a_secret_in_what_a_command_says_never_reaches_the_model(client, project):
+    """Claude Code takes another result in the place of a tool's; of the others that is not known."""
+    if client != "claude":
+        pytest.skip("this client shows results as they are")
+    (project / "notes.txt").write_text("the key is AKIAIOSFODNN7EXAMPLE, keep it\n")
+    packs = [word for name in ("coding-agent", "client-tools", "data-protection") for word in ("--pack", name)]
+    told = asked(client, project, "cat notes.txt", options=packs)
+    assert "the key is [redacted aws-key], keep it" in told
+    assert "AKIA" not in told

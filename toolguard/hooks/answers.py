@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from typing import TYPE_CHECKING
 
 from toolguard.errors import MalformedCall, ToolDenied
 from toolguard.hooks.clients import ALLOW, CLIENTS, Client, Reply
-from toolguard.model import Verdict
+from toolguard.model import Outcome, Verdict
+from toolguard.shapes import seen_as
 from toolguard.text import printable
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 WAIT = 20.0  # seconds for an answer; the client's process gives up after some more
 STEP = 0.1
+UNCHANGED = "an obligation cannot be carried out: what the client runs cannot be changed here"
 
 _logger = logging.getLogger("toolguard")
 
@@ -38,17 +41,23 @@ class Answers:
                 return client.deny(f"there is no client `{printable(name)}` (only {', '.join(CLIENTS)})")
             return self._judged(client, client.call(text), project)
         except MalformedCall as malformed:
-            return client.deny(self._guard.refuse("?", f"malformed call: {malformed}").reason)
+            return client.deny(self._guard.refuse("?", f"malformed call: {malformed}").reason, text)
         except Exception as error:  # an error is a denial
             _logger.exception("a call of %s could not be judged, and is denied", client.title)
-            return client.deny(f"the guard failed ({type(error).__name__})")
+            return client.deny(f"the guard failed ({type(error).__name__})", text)
 
     def _judged(self, client: Client, call: Call, project: str) -> Reply:
         workspace = self._options.workspace or call.root or project
         places = {"workspace": workspace, "cwd": call.cwd or workspace, "home": _home()}
         context = {name: value for name, value in places.items() if value}
         who: Who = {"agent_id": client.name, "session_id": call.session, "call_id": call.call_id, "context": context}
+        if call.has_run:
+            seen = self._guard.released(call.tool, call.params, Outcome("returned", 0, call.response), **who)
+            answer = seen_as(call.response, seen)
+            return Reply(json.dumps(answer), "", 0) if answer else ALLOW
         decision = self._guard.evaluate(call.tool, call.params, **who)
+        if decision.redacted is not None:
+            decision = self._guard.refuse(call.tool, UNCHANGED, **who)
         if decision.allowed:
             return ALLOW
         if decision.verdict != Verdict.ESCALATE:

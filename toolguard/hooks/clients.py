@@ -26,6 +26,7 @@ class Reply(NamedTuple):
     code: int
 
 
+AFTER = "PostToolUse"
 ALLOW = Reply("", "", 0)  # nothing is said: the client's own questions to its user stay
 
 
@@ -42,6 +43,9 @@ class Call(NamedTuple):
     """The folder of the project, from a client that says it with each call."""
     unattended: bool
     """Nobody is there whom the client could ask."""
+    response: Any = None
+    """What came back, from a client that says so after the call, and takes another value in its place."""
+    has_run: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +79,13 @@ class Client:
             _folder(_text(said.get("cwd")), params),
             _text((said.get("workspace_roots") or [None])[0]),
             said.get("permission_mode") in ("bypassPermissions", "dontAsk"),
+            said.get("tool_response"),
+            self.name == "claude" and said.get("hook_event_name") == AFTER,
         )
 
-    def deny(self, reason: str) -> Reply:
-        """The call is denied."""
-        return Reply(*thin.denial(self.name, reason))
+    def deny(self, reason: str, said: bytes = b"") -> Reply:
+        """The call is denied; of one that has run (as the client `said`) nothing that came back goes on."""
+        return Reply(*thin.denial(self.name, reason, said))
 
     def ask(self, reason: str) -> Reply:
         """The client puts the call before its user."""

@@ -43,9 +43,10 @@ class Settings:
         """The settings with the hook in front of every tool."""
         made = self.without_hook()
         hooks = made.setdefault("hooks", {})
-        if not isinstance(hooks, dict) or not isinstance(hooks.setdefault(_EVENTS[self.client], []), list):
-            raise SettingsError(f"`hooks` in {self.path} is not what {self.client} reads")
-        hooks[_EVENTS[self.client]].append(_entry(self.client, command))
+        for event in _EVENTS[self.client]:
+            if not isinstance(hooks, dict) or not isinstance(hooks.setdefault(event, []), list):
+                raise SettingsError(f"`hooks` in {self.path} is not what {self.client} reads")
+            hooks[event].append(_entry(self.client, command))
         return {"version": 1, **made} if self.client in ("copilot", "cursor") else made
 
     def without_hook(self) -> dict[str, Any]:
@@ -110,18 +111,19 @@ def shown(content: dict[str, Any]) -> str:
 
 
 STAYS_OPEN = {
-    "claude": "nothing, as long as the settings are trusted: `onFailure` blocks what fails or takes too long",
+    "claude": "no call, as long as the settings are trusted: `onFailure` blocks what fails or takes too long; a result, where "
+    "the interpreter itself crashes after the tool has run",
     "codex": f"a hook that takes more than {SECONDS} s (it denies before), and one that you have not trusted: Codex asks",
     "gemini": f"a hook that takes more than {SECONDS} s (it denies before)",
     "copilot": f"a hook that takes more than {SECONDS} s (it denies before)",
     "cursor": "not measured: written from its documentation",
 }
 _EVENTS = {
-    "claude": "PreToolUse",
-    "codex": "PreToolUse",
-    "gemini": "BeforeTool",
-    "copilot": "preToolUse",
-    "cursor": "preToolUse",
+    "claude": ("PreToolUse", "PostToolUse"),
+    "codex": ("PreToolUse",),
+    "gemini": ("BeforeTool",),
+    "copilot": ("preToolUse",),
+    "cursor": ("preToolUse",),
 }
 
 

@@ -17,15 +17,15 @@ DENIED = 2  # the exit code that all clients take for a denial, if something sta
 
 def main(argv: list[str]) -> int:
     """Ask, and pass the answer on."""
-    client = argv[0] if argv else ""
+    client, call = argv[0] if argv else "", b""
     try:
         call = sys.stdin.buffer.read(MOST + 1)
         if len(call) > MOST:
-            return say(*denial(client, "the call is too long"))
+            return say(*denial(client, "the call is too long", call))
         reply = asked(client, argv[1:], call)
         return say(*(reply if reply is not None else judged_here(argv, call)))
     except BaseException as error:  # noqa: BLE001 - an error is a denial
-        return say(*denial(client, f"the guard failed ({type(error).__name__})"))
+        return say(*denial(client, f"the guard failed ({type(error).__name__})", call))
 
 
 def say(stdout: str, stderr: str, code: int) -> int:
@@ -121,17 +121,24 @@ def judged_here(argv: list[str], call: bytes) -> tuple[str, str, int]:
     try:
         done = subprocess.run(command, input=call, capture_output=True, timeout=SECONDS, check=False)
     except subprocess.TimeoutExpired:
-        return denial(argv[0] if argv else "", "the guard did not answer in time")
+        return denial(argv[0] if argv else "", "the guard did not answer in time", call)
     stdout, stderr = done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
     if (done.returncode == 0 and stdout[:1] in ("", "{")) or (done.returncode == DENIED and stderr):
         return stdout, stderr, done.returncode
-    return denial(argv[0] if argv else "", "the guard could not be started")
+    return denial(argv[0] if argv else "", "the guard could not be started", call)
 
 
-def denial(client: str, reason: str) -> tuple[str, str, int]:
+def denial(client: str, reason: str, call: bytes = b"") -> tuple[str, str, int]:
     """As the client reads it: its own form, the reason on standard error, and the exit code."""
     import json  # noqa: PLC0415 - an allowed call does without
 
+    if client == "claude" and b"PostToolUse" in call:
+        try:
+            given = json.loads(call)
+        except ValueError:
+            given = None
+        if isinstance(given, dict) and given.get("hook_event_name") == "PostToolUse":  # and not a word of the model's
+            return json.dumps(withheld(given, reason)), "", 0
     forms = {
         "gemini": {"decision": "deny", "reason": reason},
         "copilot": {"permissionDecision": "deny", "permissionDecisionReason": reason},
@@ -139,6 +146,21 @@ def denial(client: str, reason: str) -> tuple[str, str, int]:
     }
     said = {"hookEventName": "PreToolUse", "permissionDecision": "deny", "permissionDecisionReason": reason}
     return json.dumps(forms.get(client, {"hookSpecificOutput": said})), f"toolguard: {reason}\n", DENIED
+
+
+def withheld(said: dict, reason: str) -> dict:  # type: ignore[type-arg]
+    """The answer to a call that has run: nothing of its result goes on, and neither does the agent."""
+    made = {"hookEventName": "PostToolUse", "updatedToolOutput": emptied(said.get("tool_response"))}
+    return {"continue": False, "stopReason": f"toolguard: {reason}", "hookSpecificOutput": made}
+
+
+def emptied(value: object) -> object:
+    """A value with nothing left of it but its shape, which is all that a client accepts in its place."""
+    if isinstance(value, dict):
+        return {name: emptied(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [emptied(inner) for inner in value]
+    return "" if isinstance(value, str) else value if value is None or isinstance(value, bool) else 0
 
 
 if __name__ == "__main__":
