@@ -19,6 +19,7 @@ from bench import (
     processes,
     shared,
     sql,
+    streaming,
     waiting,
     wrapper,
 )
@@ -36,6 +37,7 @@ GROUPS = (
     waiting,
     sql,
     commands,
+    streaming,
     hooks,
     imports,
     wrapper,

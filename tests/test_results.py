@@ -143,8 +143,10 @@ def test_an_error_has_no_fields_that_a_rule_could_miss():
 
 
 def test_what_ends_a_call_from_outside_is_no_result():
-    with guard_with("{field: result, operator: exists}") as guard, pytest.raises(KeyboardInterrupt):
-        guard.wrap(lambda: give(KeyboardInterrupt()), name="give")()
+    with guard_with("{field: result, operator: exists}") as guard:
+        tool = guard.wrap(lambda: give(KeyboardInterrupt()), name="give")
+        with pytest.raises(KeyboardInterrupt):
+            tool()
 
         async def slow():
             await asyncio.sleep(60)
@@ -229,6 +231,15 @@ def test_a_loop_of_its_own_asks_what_it_may_hand_on():
         assert guard.release(decision, Outcome("returned", 0, "fine")).value == "fine"
 
 
+def test_logs_hear_of_it_and_get_nothing_of_the_result():
+    heard = []
+    with guard_with(effect="flag", on_decision=heard.append) as guard:
+        guard.wrap(give)(KEY)
+        call, result = heard
+        assert (call.call.came, result.verdict, result.hits[0].rule_id) == (None, Verdict.FLAG, "judged")
+        assert (result.call.came.result, result.record.content["kind"]) == (None, "result")
+
+
 # -- people ------------------------------------------------------------------------------------------------------------
 
 
@@ -303,9 +314,8 @@ def test_redacted_results_are_private_copies():
 
 def test_the_ledger_verifies_with_records_of_results(tmp_path):
     ledger = tmp_path / "l.db"
-    with guard_with(ledger=ledger) as guard:
-        with pytest.raises(ToolDenied):
-            guard.wrap(give)(KEY)
+    with guard_with(ledger=ledger) as guard, pytest.raises(ToolDenied):
+        guard.wrap(give)(KEY)
     assert verify(ledger).intact
 
 

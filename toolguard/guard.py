@@ -134,7 +134,7 @@ class Guard(Wrapping, Callers, Results):
             self._recording = Recording(self._log, desk)
             verbs = Verbs(self._halts.applied_to, self._recording.approval, self._judged_again)
             self._asking = Asking(approver, self._log, verbs)
-            self._releasing = Releasing(self._recording, self._asking, redaction_key, self._questions)
+            self._releasing = Releasing(self._recording, self._asking, redaction_key, self._questions, self._told)
             self._log.open(self.policies, checkpoints)
             self._at_exit = atexit.register(partial(_end, weakref.ref(self), os.getpid()))
         except BaseException:

@@ -29,11 +29,18 @@ MAX_CHAIN = 100  # errors that led to one another
 class Releasing:
     """Lets calls and results go on as the rules want them to be, for one guard. `key` is what digests are made with.
 
-    `ask` is who answers what rules over a call put to a model.
+    `ask` is who answers what rules over a call put to a model, and `told` hears of every decision that was recorded.
     """
 
-    def __init__(self, recording: Recording, asking: Asking, key: bytes | None, ask: Callable[[ToolCall], Any]) -> None:
-        self._recording, self._asking, self._key, self._ask = recording, asking, key, ask
+    def __init__(
+        self,
+        recording: Recording,
+        asking: Asking,
+        key: bytes | None,
+        ask: Callable[[ToolCall], Any],
+        told: Callable[[Decision], object],
+    ) -> None:
+        self._recording, self._asking, self._key, self._ask, self._told = recording, asking, key, ask, told
 
     def obliged(self, decision: Decision) -> Decision:
         """A decision on a call with its parameters as the tool and the ledger get them; a denial where that cannot be done."""
@@ -100,7 +107,11 @@ class Releasing:
     def recorded(self, judged: Decision, of: Decision) -> Decision:
         """The decision on a result with its record, if there is anything to record; a denial if that fails."""
         says = judged.hits or judged.shadow_hits or judged.cause
-        return self._recording.result(judged, of) if says else judged
+        if not says:
+            return judged
+        judged = self._recording.result(judged, of)
+        self._told(without_result(judged))
+        return judged
 
     def _judged(self, decision: Decision, outcome: Outcome) -> tuple[Decision, Outcome]:
         """(The decision on what came back, the outcome as it may be seen unless that decision escalates and is refused)."""
@@ -183,11 +194,16 @@ def _undone(decision: Decision, why: CannotRedact) -> Decision:
 
 def _withheld(outcome: Outcome, denied: ToolDenied) -> Outcome:
     """The denial in the place of what came back, of which it keeps nothing."""
-    came = denied.decision.call.came
-    if came is not None:
-        withheld = replace(came, result=None, why_unknown="is withheld")
-        denied.decision = replace(denied.decision, call=replace(denied.decision.call, came=withheld))
+    denied.decision = without_result(denied.decision)
     return Outcome(outcome.kind, outcome.duration, error=denied, spent=outcome.spent)
+
+
+def without_result(decision: Decision) -> Decision:
+    """A decision on a result that gives nothing of it away."""
+    came = decision.call.came
+    if came is None:
+        return decision
+    return replace(decision, call=replace(decision.call, came=replace(came, result=None, why_unknown="is withheld"), ask=None))
 
 
 def _policies(decision: Decision) -> PolicySet:

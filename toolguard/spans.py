@@ -107,12 +107,35 @@ class Finder:
         return sure and self._places.begins(text, at)
 
 
+class _Among:
+    """Finders, and a quick look at whether any of them finds something; if so, each half of them is asked."""
+
+    def __init__(self, finders: tuple[Finder, ...]) -> None:
+        self._finders = finders
+        self._any = Places(*(each.pattern for each in finders))
+
+    @cached_property
+    def _halves(self) -> tuple[_Among, ...]:
+        half = len(self._finders) // 2
+        return _Among(self._finders[:half]), _Among(self._finders[half:])
+
+    def find(self, text: str, at: int, before: int) -> Iterator[Span]:
+        """As `Finder.find`, of all of them."""
+        if self._any.first(text, at) is None:
+            return
+        if len(self._finders) == 1:
+            yield from self._finders[0].find(text, at, before)
+            return
+        for each in self._halves:
+            yield from each.find(text, at, before)
+
+
 class Scanner:
     """Several finders at once. Raises ValueError where their patterns are too large together."""
 
     def __init__(self, finders: Sequence[Finder]) -> None:
         self.finders = tuple(finders)
-        self._any = Places(*(each.pattern for each in self.finders)) if self.finders else None
+        self._among = _Among(self.finders) if self.finders else None
 
     @cached_property
     def _begun(self) -> Places | None:
@@ -131,10 +154,9 @@ class Scanner:
 
     def regions(self, text: str, at: int = 0, before: int | None = None) -> list[Region]:
         """All that is found whose match begins from `at` on and before `before`, in order."""
-        if self._any is None or self._any.first(text, at) is None:
+        if self._among is None:
             return []
-        stop = len(text) + 1 if before is None else before
-        return _joined(text, [span for each in self.finders for span in each.find(text, at, stop)])
+        return _joined(text, [*self._among.find(text, at, len(text) + 1 if before is None else before)])
 
     def begins(self, text: str, at: int) -> int:
         """From where on a match may have begun that needs more text than there is; the end of the text, if none has."""

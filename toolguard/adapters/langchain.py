@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 from langchain.agents.middleware import AgentMiddleware
 from langchain_core.messages import AIMessage, ToolMessage
 from langgraph.types import interrupt
-from pydantic import ValidationError
 
 from toolguard.adapters.gate import ASK, GO, NOT_TAKEN, Gate, Ruling, keep, plain_values
 from toolguard.errors import ToolDenied
@@ -159,8 +158,8 @@ class _Judged:
                 return self._ended(entry, gate.run(ruling, run))
             except ToolDenied as denied:
                 return self._ended(entry, _denied(self._request, denied.message_for_model()))
-            except ValidationError:
-                return self._ended(entry, self._not_taken(ruling))
+            except ValueError as error:
+                return self._ended(entry, self._not_taken(ruling, error))
 
     async def ainvoke(self, call: Any, config: Any = None, **more: Any) -> Any:
         """As `invoke`, for asyncio."""
@@ -186,8 +185,8 @@ class _Judged:
                 return self._ended(entry, await gate.run_async(ruling, run))
             except ToolDenied as denied:
                 return self._ended(entry, _denied(self._request, denied.message_for_model()))
-            except ValidationError:
-                return self._ended(entry, self._not_taken(ruling))
+            except ValueError as error:
+                return self._ended(entry, self._not_taken(ruling, error))
 
     @contextmanager
     def _entered(self, params: Any) -> Iterator[Entry]:
@@ -220,10 +219,10 @@ class _Judged:
         made |= {name: value for name, value in given.items() if name in self._hidden}
         return {**call, "args": made} if given is not call else made
 
-    def _not_taken(self, ruling: Ruling) -> ToolMessage:
-        """The tool does not take its arguments; where an obligation has changed them, the model is not told to mend them."""
-        if not ruling.is_changed:
-            raise  # noqa: PLE0704 - the framework's own, which is being handled
+    def _not_taken(self, ruling: Ruling, error: ValueError) -> ToolMessage:
+        """Where an obligation has changed the arguments, and the tool does not take them, nobody is told to mend them."""
+        if not ruling.is_changed or not hasattr(error, "error_count"):  # pydantic's has that
+            raise error
         return _denied(self._request, f"The call to `{self._tool.name}` was not carried out: {NOT_TAKEN}.")
 
     def _answer(self, ruling: Ruling) -> Approval:

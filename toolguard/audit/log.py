@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from toolguard.stores.base import Build, Change, Store
 
 EVERY_TOOL = "*"
+_WHO = ("call_id", "tool", "tool_group", "agent_id", "session_id", "org_id")
 DURABILITIES = ("durable", "process", "async")
 IN_PROCESS = "L0 in-process"
 _hit_as_dict: Callable[[RuleHit], dict[str, Any]] = lru_cache(maxsize=4096)(to_dict)  # the same few rules fire again and again
@@ -231,14 +232,11 @@ class Log:
 
     def _of_result(self, decision: Decision, of: Decision) -> dict[str, Any]:
         """Everything that led to the verdict, and nothing of the result itself."""
-        call = decision.call
         return {
             **_about(of),
             "verdict": decision.verdict.word,
             "reason": decision.reason,
-            "call": {
-                name: getattr(call, name) for name in ("call_id", "tool", "tool_group", "agent_id", "session_id", "org_id")
-            },
+            "call": {name: getattr(decision.call, name) for name in _WHO},
             "hits": [_hit_as_dict(hit) for hit in decision.hits],
             "shadow_hits": [_hit_as_dict(hit) for hit in decision.shadow_hits],
             "obligations": [to_dict(duty) for duty in decision.obligations],

@@ -51,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--proxy", metavar="ADDRESS", help="believe this proxy about who connects to it (X-Forwarded-For)")
     parser.add_argument("--sso-header", metavar="NAME", help="the header in which a proxy says who has signed in")
     parser.add_argument("--sso-secret", metavar="FILE", help="what the proxy proves itself with, in X-Toolguard-Proxy")
+    parser.add_argument("--redaction-key", metavar="FILE", help="what digests are made with where a policy says `how: hash`")
     parser.add_argument("--rate", type=float, default=50, metavar="N", help="requests a second of each principal (default: 50)")
     parser.add_argument("--webhook", metavar="URL", help="tell this address what waits")
     parser.add_argument("--webhook-secret", metavar="FILE", help="signs what is told (Standard Webhooks)")
@@ -85,6 +86,7 @@ def run(args: argparse.Namespace) -> int:
         unmatched=args.unmatched,
         enforce_shadow=args.enforce_shadow,
         approvers=args.approvers,
+        redaction_key=_secret(args.redaction_key).encode() if args.redaction_key else None,
         placement="L1 service",
         on_decision=lambda decision: [tell(decision) for tell in told],
     ) as guard:

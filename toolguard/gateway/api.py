@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from toolguard.model import Decision
 
 # verdict -> the reference's word for it
+OBLIGATIONS = "x-toolguard-obligations"  # `yes`: the client runs the tool with the `parameters` of the answer
 DECISIONS = {Verdict.ALLOW: "allowed", Verdict.FLAG: "flagged", Verdict.ESCALATE: "escalated", Verdict.DENY: "denied"}
 MAX_WAIT = 60  # seconds
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -68,7 +69,11 @@ async def _judged(ask: Ask, given: dict[str, Any]) -> Decision:
     for key in ("group", "agent_id", "session_id", "org_id", "call_id"):
         if given.get(key) is not None and not isinstance(given[key], str):
             raise Refusal(400, f"`{key}` has to be a text")
-    return await ask.service.guard.evaluate_async(tool, params, **given)
+    guard = ask.service.guard
+    decision = await guard.evaluate_async(tool, params, **given)
+    if decision.redacted is not None and ask.request.headers.get(OBLIGATIONS) != "yes":
+        return guard.refuse(tool, "an obligation cannot be carried out: the client does not say that it does", **given)
+    return decision
 
 
 def result_of(decision: Decision) -> dict[str, Any]:
@@ -85,6 +90,7 @@ def result_of(decision: Decision) -> dict[str, Any]:
         "primary_citation": str(hit.citation) if hit and hit.citation else None,
         "suggested_response": hit.suggested_response if hit else None,
         "message_for_model": decision.message_for_model(),
+        **({"parameters": decision.params} if decision.redacted is not None else {}),
         **({"escalation_id": asked.id, "poll_url": f"/escalations/{asked.id}"} if waits else {}),
     }
 

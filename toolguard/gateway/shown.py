@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from toolguard.classify.sensitive.classifier import chosen, spans_in
 from toolguard.engine.words import in_words
 from toolguard.model import ToolCall
+from toolguard.redact import replaced
 from toolguard.text import printable
 
 if TYPE_CHECKING:
@@ -19,16 +21,6 @@ if TYPE_CHECKING:
     from toolguard.engine.compile import PolicySet
 
 _NAMES = re.compile(r"(?i)passw|passphrase|secret|token|(api|private|access|session)[_-]?key|credential|authorization|cookie")
-_VALUES = re.compile(
-    r"-----BEGIN [A-Z ]*PRIVATE KEY-----"
-    r"|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"
-    r"|\b(?:ghp|gho|ghs|ghu)_[A-Za-z0-9]{36}\b|\bgithub_pat_\w{22,}"
-    r"|\bxox[abprs]-[\w-]{10,}"
-    r"|\bsk-[\w-]{20,}|\bsk_live_\w{16,}"
-    r"|\bAIza[\w-]{35}\b"
-    r"|\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]+"
-    r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"
-)  # forms that their issuers document; what else is secret is for a classifier to say
 _MASK = "▮▮▮▮"
 
 
@@ -42,8 +34,9 @@ class Row:
 
 
 def rows_of(call: Mapping[str, Any]) -> list[Row]:
-    """The parameters of an exact call, one row each; structures as indented JSON."""
-    return [_row(name, value) for name, value in dict(call.get("params") or {}).items()]
+    """The parameters of an exact call, and what came back of it where that waits, one row each; structures as indented JSON."""
+    rows = [_row(name, value) for name, value in dict(call.get("params") or {}).items()]
+    return [*rows, _row(f"{'error' if call['raised'] else 'result'} of the call", call["result"])] if "result" in call else rows
 
 
 def _row(name: str, value: Any) -> Row:
@@ -65,7 +58,12 @@ def _masked(value: Any, name: str) -> Any:
         return [_masked(inner, name) for inner in value]
     if _NAMES.search(name) and value not in (None, "", True, False):
         return f"{_MASK} ({len(str(value))} characters)"
-    return _VALUES.sub(_MASK, value) if isinstance(value, str) else value
+    return without_secrets(value) if isinstance(value, str) else value
+
+
+def without_secrets(text: str) -> str:
+    """A text with a mask in the place of every key, token and password in it."""
+    return replaced(text, spans_in(text, chosen("secrets certain")), lambda *_: _MASK)
 
 
 def _untagged_name(name: str) -> str:
@@ -98,4 +96,4 @@ def call_of(exact: Mapping[str, Any]) -> ToolCall:
 def facts_of(policies: PolicySet, kept: Escalation) -> Iterator[str]:
     """What the classifiers say of it; nothing for a call whose parameters are forgotten."""
     if "params" in kept.call:
-        yield from (_VALUES.sub(_MASK, printable(line)) for line in in_words(policies, call_of(kept.call)))
+        yield from (without_secrets(printable(line)) for line in in_words(policies, call_of(kept.call)))

@@ -51,17 +51,11 @@ _CARDS = re.compile(
     r"|(?:50[1-9]\d|5[6-8]\d\d|63\d\d|67\d\d)\d{12,15}"  # Maestro
 )
 _FILES = ("png", "jpg", "jpeg", "gif", "svg", "webp", "js", "css", "html", "json")
-_GROUP = re.compile("[0-9]+")
-_CARD_LENGTHS = range(14, 20)
 
 
-def _card(text: str) -> tuple[int, int] | None:
-    """The longest card number that the match begins with: in one, or in groups as they are printed."""
-    for end in reversed([found.end() for found in _GROUP.finditer(text)]):
-        number = re.sub(r"[ -]", "", text[:end])
-        if len(number) in _CARD_LENGTHS and _CARDS.fullmatch(number) and len(set(number)) > 1 and check.luhn(number):
-            return 0, end
-    return None
+def _card(text: str) -> bool:
+    number = check_digits(text)
+    return bool(_CARDS.fullmatch(number)) and len(set(number)) > 1 and check.luhn(number)
 
 
 def _iban(text: str) -> tuple[int, int] | None:
@@ -217,8 +211,8 @@ PERSONALS: tuple[Kind, ...] = (
         "card-number",
         PERSONAL,
         "The number of a payment card, with its check digit, of an issuer there is.",
-        r"\b\d{3,19}(?:[ -]\d{3,7}){0,6}\b",
-        _card,
+        r"\b(?:\d{14,19}|(?:\d{4}[ -]){3}\d{4}(?:[ -]\d{3})?|\d{4}[ -]\d{6}[ -]\d{4,5})\b",
+        whole(_card),
     ),
     Kind("iban", PERSONAL, "An international bank account number.", r"\b[A-Z]{2}\d\d(?:[ -]?[A-Z0-9]){11,30}\b", _iban),
     _id("us-ssn", "United States: a social security or taxpayer number in its usual form.", r"\b\d{3}-\d\d-\d{4}\b", _ssn),
