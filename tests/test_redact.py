@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolguard import Guard, PolicyError, ToolDenied, guarded
+from toolguard.adapters.gate import Gate
+from toolguard.adapters.loop import Tools
 from toolguard.classify.sensitive.classifier import classify
 from toolguard.model import Obligation
 from toolguard.redact import CannotRedact, as_redacted, redacted, with_texts
@@ -212,6 +214,24 @@ def test_types_that_are_not_touched_stay_as_they_are():
         given = Person("Jane", "m")
         assert send(MAIL, Path("/x"), given) == ("[redacted email]", Path("/x"), given)
         assert isinstance(send(MAIL, Path("/x"), given)[1], Path)
+
+
+def test_an_adapter_and_a_guarded_function_inside_make_one_decision_of_it():
+    with guard_with("{facts: note}") as guard:
+        seen = []
+        inside = guarded(guard, tool="send")(lambda note: seen.append(note) or note)
+        tools = Tools(Gate(guard, changes=True), {"send": inside})
+        assert tools.call("send", {"note": MAIL}).text == "[redacted email]"
+        assert seen == ["[redacted email]"]
+        assert len(kept(guard)) == 1
+
+
+def test_an_adapter_that_cannot_change_arguments_denies():
+    with guard_with("{facts: note}") as guard:
+        ruling = Gate(guard).ruling("send", {"note": MAIL})
+        assert ruling.kind == "no"
+        assert "arguments cannot be changed here" in ruling.text
+        assert Gate(guard).ruling("send", {"note": "fine"}).kind == "go"
 
 
 def test_a_parameter_that_is_dropped_leaves_its_default():

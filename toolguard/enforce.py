@@ -65,7 +65,7 @@ class GuardedTool:
                 decision = yield Work(lambda: self.point.approve(asked), lambda: self.point.approve_async(asked))
             elif not decision.allowed:
                 raise ToolHalted(decision) if decision.halted else ToolDenied(decision)
-        if decision.redacted is not None:
+        if decision.redacted is not None and view != decision.redacted:  # an adapter has changed them already
             own = yield from self._as_obliged(decision, own)
         return (yield from _to_its_end(self.point, decision, *self.binding.spread(own | injected)))
 

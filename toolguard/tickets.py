@@ -10,7 +10,7 @@ from __future__ import annotations
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any, Self
 
-from toolguard.canonical import digest, encode
+from toolguard.canonical import encode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,12 +40,12 @@ _current: ContextVar[Ticket | None] = ContextVar("toolguard_ticket", default=Non
 
 
 def ticket_for(point: object, tool: str, group: str | None, params: Mapping[str, Any]) -> Decision | None:
-    """The decision that was made on exactly this call; the ticket is used with that. `params` are plain data."""
+    """The decision that lets exactly this call run; the ticket is used with that. `params` are plain data."""
     ticket = _current.get()
     if ticket is None or ticket.used or ticket.point is not point:
         return None
     call = ticket.decision.call
-    if call.tool != tool or group not in (None, call.tool_group) or call.params_digest != digest(encode(params)).hex():
+    if call.tool != tool or group not in (None, call.tool_group) or encode(ticket.decision.params) != encode(params):
         return None
     ticket.used = True
     return ticket.decision
