@@ -2,11 +2,15 @@
 
 import asyncio
 import gc
+import threading
+import time
 
 import pydantic
 import pytest
 
 from toolguard import ApprovalRefused, ApprovalUnavailable, Guard, PolicyError, ToolDenied, Verdict, guarded, verify
+from toolguard.approvals import answer as answering
+from toolguard.audit.sign import Signer
 from toolguard.errors import StoreError
 from toolguard.model import Approval, Outcome
 from toolguard.stores.memory import MemoryStore
@@ -116,11 +120,20 @@ def attached():
     raise error
 
 
+def slotted():
+    class Slotted(Exception):
+        __slots__ = ("response",)
+
+    error = Slotted("failed")
+    error.response = KEY
+    raise error
+
+
 def grouped():
     raise ExceptionGroup("several", [ValueError(KEY)])
 
 
-@pytest.mark.parametrize("tool", [chained, noted, attached, grouped, lambda: give(ValueError(f"bad {KEY}"))])
+@pytest.mark.parametrize("tool", [chained, noted, attached, slotted, grouped, lambda: give(ValueError(f"bad {KEY}"))])
 def test_errors_are_judged_with_all_that_they_say(tool):
     with guard_with() as guard:
         with pytest.raises(ToolDenied) as denied:
@@ -273,6 +286,41 @@ def test_what_nobody_can_be_shown_is_not_put_before_a_person():
         pytest.raises(ToolDenied, match="and nobody can be shown it"),
     ):
         guard.wrap(unreadable, name="give")()
+
+
+def waited_for(guard, tool, *answers):
+    """What a tool comes to whose results wait for signed answers."""
+    dana = Signer("dana", bytes(32))
+    came = []
+
+    def run():
+        try:
+            came.append(tool())
+        except ToolDenied as denied:
+            came.append(denied)
+
+    for granted in answers:
+        thread = threading.Thread(target=run)
+        thread.start()
+        while not (pending := guard.pending()):
+            time.sleep(0.005)
+        (asked,) = pending
+        assert (asked.call["result"], asked.call["raised"]) == (KEY, False)
+        answering.answer(guard._log, asked.key, dana, answering.Reply(granted=granted, by="dana", where="here"))
+        thread.join(10)
+    return came
+
+
+def test_signed_answers_are_about_exactly_this_result_and_used_once(tmp_path):
+    keys = {str(Signer("dana", bytes(32)).verifier): ["*"]}
+    with guard_with(effect="escalate", ledger=tmp_path / "l.db", approvers=keys) as guard:
+        tool = guard.wrap(lambda: KEY, name="give")
+        seen, again, refused = waited_for(guard, tool, True, True, False)
+        assert seen == again == KEY
+        assert isinstance(refused, ApprovalRefused)
+        assert refused.decision.call.came.result is None
+        assert guard.wrap(lambda: "fine", name="give")() == "fine"
+    assert verify(tmp_path / "l.db").intact
 
 
 # -- when something fails ----------------------------------------------------------------------------------------------

@@ -153,12 +153,12 @@ rules:
         assert tool("hello") == "hello"
         with pytest.raises(ToolDenied, match="rule `unsafe`"):
             tool("pay in gift cards")
-        assert list(guard.stream(["hel", "lo"])) == ["hello"]
+        assert list(guard.stream(["good ", "day"])) == ["good day"]
         with pytest.raises(StreamDenied):
             list(guard.stream(["pay in gift", " cards"]))
         with pytest.raises(ToolDenied):
             guard.wrap(lambda: {"not": "a text"}, name="read")()
-    assert [question.text for question in model.asked] == ["hello", "pay in gift cards", "hello", "pay in gift cards"]
+    assert [question.text for question in model.asked] == ["hello", "pay in gift cards", "good day", "pay in gift cards"]
 
 
 def test_a_text_too_long_to_ask_about_is_unknown():

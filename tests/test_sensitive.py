@@ -43,7 +43,7 @@ def test_every_kind_has_cases_and_a_description():
 
 
 def test_precision_and_recall_of_the_structured_kinds():
-    """At least 98 % of both, over the labelled cases and look-alikes made up in their usual forms."""
+    """At least 98 % of both, over the labelled cases."""
     certain = chosen("certain")
     right = sum(kind in {span.name for span in spans_in(text, certain)} for kind, text in FOUND if KINDS[kind].certain)
     missed = sum(KINDS[kind].certain for kind, _ in FOUND) - right
@@ -60,7 +60,7 @@ def hexadecimal(chance, count):
     return "".join(chance.choice("0123456789abcdef") for _ in range(count))
 
 
-LOOK_ALIKES = {
+USUAL = {
     "order": lambda r: f"order {digits(r, r.randint(6, 20))}",
     "uuid": lambda r: str(uuid.UUID(int=r.getrandbits(128))),
     "commit": lambda r: hexadecimal(r, 40),
@@ -82,7 +82,7 @@ LOOK_ALIKES = {
 
 def test_few_of_the_numbers_that_programs_are_full_of_are_taken_for_people():
     chance, total, wrong = random.Random(9), 0, []
-    for name, make in LOOK_ALIKES.items():
+    for name, make in USUAL.items():
         for _ in range(500):
             text = make(chance)
             total += 1

@@ -593,3 +593,29 @@ def test_a_stream_is_as_old_as_its_policies():
         guard.reload()
         assert type(drained(stream)[1]) is StreamDenied
         assert drained(guard.stream([KEY])) == ([KEY], None)
+
+
+def test_two_who_read_at_once_do_not_get_each_others_pieces():
+    async def slow():
+        for piece in pieces(f"text {KEY}", 4):
+            await asyncio.sleep(0.01)
+            yield piece
+
+    async def run(guard):
+        stream = guard.stream(slow())
+        return await asyncio.gather(anext(stream), anext(stream), return_exceptions=True)
+
+    with guard_with(NO_SECRETS) as guard:
+        first, second = asyncio.run(run(guard))
+    assert first == "text "
+    assert isinstance(second, RuntimeError)
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_a_stream_that_was_denied_stays_so(closed):
+    with guard_with(NO_SECRETS) as guard:
+        stream = guard.stream([KEY, " and more"])
+        assert drained(stream)[1] is not None
+        if closed:
+            stream.close()
+        assert drained(stream) == ([], None)

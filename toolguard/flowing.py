@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from toolguard.errors import ToolDenied, ToolHalted
@@ -41,7 +42,7 @@ class _Carrier:
 
     def __init__(self, source: Any, stream: Stream, judges: Judges, running: Stoppable, *, inside: bool) -> None:
         self._source, self._stream, self._judges, self._running = source, stream, judges, running
-        self._inside = inside
+        self._inside, self._reading = inside, Lock()
         self._flow: Generator[Step, Any, Any] = stream.flow()
         self._ended = False
         self._error: BaseException | None = None
@@ -51,6 +52,16 @@ class _Carrier:
     def released(self) -> int:
         """How much was let through: characters of text, bytes, or items."""
         return self._stream.released
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Two who read at once would get each other's answers."""
+        if not self._reading.acquire(blocking=False):
+            raise RuntimeError("the stream is being read already")
+        try:
+            yield
+        finally:
+            self._reading.release()
 
     def _step(self, answer: Any) -> Step | None:
         """The next step; None at the end, with `_error` if there is one and `_value` if the source returns something."""
@@ -86,6 +97,10 @@ class GuardedIterator(_Carrier):
         return self
 
     def __next__(self) -> Any:
+        with self._alone():
+            return self._next()
+
+    def _next(self) -> Any:
         if self._ended:
             raise StopIteration
         answer = None
@@ -172,6 +187,10 @@ class GuardedAsyncIterator(_Carrier):
         return self
 
     async def __anext__(self) -> Any:
+        with self._alone():
+            return await self._next()
+
+    async def _next(self) -> Any:
         import asyncio  # noqa: PLC0415 - a program without coroutines does not pay for it
 
         if self._ended:

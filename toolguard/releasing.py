@@ -176,9 +176,14 @@ def _said_by(error: BaseException) -> str:
             continue
         seen.add(id(each))
         said += [f"{type(each).__name__}: {_text(each)}", *map(_text, each.args), *map(_text, getattr(each, "__notes__", ()))]
-        said += [f"{name}: {_text(value)}" for name, value in vars(each).items() if name != "__notes__"]
+        said += [f"{name}: {_text(value)}" for name, value in _attributes(each).items() if name != "__notes__"]
         left += [inner for inner in (each.__cause__, each.__context__, *getattr(each, "exceptions", ())) if inner is not None]
     return "\n".join(dict.fromkeys(said))[:MAX_TEXT]
+
+
+def _attributes(error: BaseException) -> dict[str, Any]:
+    slots = [name for kind in type(error).__mro__ for name in getattr(kind, "__slots__", ()) if not name.startswith("__")]
+    return {name: getattr(error, name, None) for name in slots} | vars(error)
 
 
 def _text(value: Any) -> str:
