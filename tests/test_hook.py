@@ -251,14 +251,52 @@ def test_of_a_result_that_is_withheld_only_the_shape_is_left(content):
     assert "4111" not in json.dumps(block)
 
 
-def test_a_guard_that_fails_stops_the_agent_before_it_reads_the_result():
-    reply = Answers(None, Options()).to("claude", json.dumps(after({"stdout": KEY})).encode(), "/work/repo")
+AFTER = {
+    "claude": ({"hook_event_name": "PostToolUse"}, "tool_response", lambda text: {"stdout": text, "stderr": ""}),
+    "codex": ({"hook_event_name": "PostToolUse"}, "tool_response", str),
+    "gemini": ({"hook_event_name": "AfterTool"}, "tool_response", lambda text: {"llmContent": text, "returnDisplay": text}),
+    "copilot": ({}, "toolResult", lambda text: {"resultType": "success", "textResultForLlm": text}),
+}
+READ = {
+    "claude": lambda said: said["hookSpecificOutput"]["updatedToolOutput"]["stdout"],
+    "codex": lambda said: said["reason"] if said["decision"] == "block" else None,
+    "gemini": lambda said: said["reason"] if said["decision"] == "deny" else None,
+    "copilot": lambda said: said["modifiedResult"]["textResultForLlm"],
+}
+
+
+def read(answers, client, text):
+    """What the model of a client reads of a result."""
+    event, key, shape = AFTER[client]
+    said = {**said_by(client, HARMLESS), **event, key: shape(text)}
+    reply = answers.to(client, json.dumps(said).encode(), "/work/repo")
+    assert (reply.stderr, reply.code) == ("", 0)
+    return READ[client](json.loads(reply.stdout)) if reply.stdout else text
+
+
+@pytest.mark.parametrize("client", AFTER)
+def test_every_client_shows_its_model_what_may_be_seen(content, client):
+    assert read(content, client, "clean") == "clean"
+    assert read(content, client, f"key {KEY}.") == "key [redacted aws-key]."
+    assert "is withheld: rule `no-cards`" in read(content, client, "card 4111 1111 1111 1111")
+
+
+@pytest.mark.parametrize("client", AFTER)
+def test_of_a_result_nothing_goes_on_where_the_guard_fails(client):
+    assert read(Answers(None, Options()), client, KEY) == "toolguard: the guard failed (AttributeError)"
+
+
+def test_a_result_without_a_place_for_a_reason_stops_the_agent(content):
+    reply = content.to("claude", json.dumps(after({"card": 4111111111111111})).encode(), "/work/repo")
     said = json.loads(reply.stdout)
-    assert (said["continue"], said["hookSpecificOutput"]["updatedToolOutput"], reply.code) == (False, {"stdout": ""}, 0)
+    assert (said["continue"], said["hookSpecificOutput"]["updatedToolOutput"]) == (False, {"card": 0})
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-@pytest.mark.parametrize("words", ['"hook_event_name": "PostToolUse"', 'PostToolUse", "hook_event_name":"PostToolUse'])
+@pytest.mark.parametrize(
+    "words",
+    ['"hook_event_name": "PostToolUse"', 'AfterTool", "hook_event_name":"AfterTool', '"toolResult": {}, "tool_response": 1'],
+)
 def test_the_model_cannot_make_a_call_look_as_if_it_had_run(answers, client, words):
     """Attack: the answer to a call that has run is no denial, so a call that says that it has run must not be believed."""
     for reply in (

@@ -41,7 +41,7 @@ class Results:
         Raises:
             MalformedCall: it is no call.
         """
-        call = ToolCall(tool, params, who.get("group"), call_id=who.get("call_id") or "")
+        call = ToolCall(tool, params, who.get("group"), call_id=who.get("call_id") or self._new_id())
         self._identified(call, **who)
         allowed: Outcome = self.release(Decision(call, Verdict.ALLOW, policies=self.policies), outcome)
         return allowed

@@ -204,9 +204,6 @@ def test_a_hook_that_fails_lets_nothing_run(client, project, change):
 
 
 def test_a_secret_in_what_a_command_says_never_reaches_the_model(client, project):
-    """Claude Code takes another result in the place of a tool's; of the others that is not known."""
-    if client != "claude":
-        pytest.skip("this client shows results as they are")
     (project / "notes.txt").write_text("the key is AKIAIOSFODNN7EXAMPLE, keep it\n")
     packs = [word for name in ("coding-agent", "client-tools", "data-protection") for word in ("--pack", name)]
     told = asked(client, project, "cat notes.txt", options=packs)

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from claude_agent_sdk import ClaudeAgentOptions, HookMatcher, PermissionResultAllow, PermissionResultDeny
 
 from toolguard.adapters.gate import ASK, GO, Gate, Ruling, keep
+from toolguard.errors import ToolDenied
 from toolguard.model import Approval, Outcome
-from toolguard.shapes import seen_as
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,7 +92,8 @@ class _Hooks:
 
     async def after(self, given: Any, call: str | None, _: Any) -> dict[str, Any]:
         """`PostToolUse`: the outcome is recorded, and what came back goes on as it may be seen."""
-        return seen_as(given.get("tool_response"), await self._ended(call, Outcome("returned", 0, given.get("tool_response"))))
+        response = given.get("tool_response")
+        return _seen(response, await self._ended(call, Outcome("returned", 0, response)))
 
     async def failed(self, given: Any, call: str | None, _: Any) -> dict[str, Any]:
         """`PostToolUseFailure`: likewise."""
@@ -133,3 +134,26 @@ def _note(answer: Any) -> str | None:
 def _said(decision: str, reason: str) -> dict[str, Any]:
     form = {"hookEventName": "PreToolUse", "permissionDecision": decision, "permissionDecisionReason": reason}
     return {"hookSpecificOutput": form}
+
+
+_BLOCKS = ("text", "image", "audio", "resource", "resource_link")  # kinds of content, which say nothing by themselves
+
+
+def _seen(given: Any, seen: Outcome) -> dict[str, Any]:
+    """What the model reads in the place of what came back; nothing is said where it may read that."""
+    if seen.error is None and seen.value == given:
+        return {}
+    text = seen.error.message_for_model() if isinstance(seen.error, ToolDenied) else type(seen.error).__name__
+    made = seen.value if seen.error is None else _emptied(given, [text])
+    return {"hookSpecificOutput": {"hookEventName": "PostToolUse", "updatedToolOutput": made}}
+
+
+def _emptied(value: Any, text: list[str]) -> Any:
+    """The value with nothing left of it but its shape, which is all that is accepted; its first text becomes this one."""
+    if isinstance(value, dict):
+        return {name: inner if name == "type" and inner in _BLOCKS else _emptied(inner, text) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_emptied(inner, text) for inner in value]
+    if isinstance(value, str):
+        return text.pop() if text else ""
+    return value if value is None or isinstance(value, bool) else 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from typing import TYPE_CHECKING
@@ -10,7 +9,6 @@ from typing import TYPE_CHECKING
 from toolguard.errors import MalformedCall, ToolDenied
 from toolguard.hooks.clients import ALLOW, CLIENTS, Client, Reply
 from toolguard.model import Outcome, Verdict
-from toolguard.shapes import seen_as
 from toolguard.text import printable
 
 if TYPE_CHECKING:
@@ -53,8 +51,7 @@ class Answers:
         who: Who = {"agent_id": client.name, "session_id": call.session, "call_id": call.call_id, "context": context}
         if call.has_run:
             seen = self._guard.released(call.tool, call.params, Outcome("returned", 0, call.response), **who)
-            answer = seen_as(call.response, seen)
-            return Reply(json.dumps(answer), "", 0) if answer else ALLOW
+            return client.seen(call.response, seen)
         decision = self._guard.evaluate(call.tool, call.params, **who)
         if decision.redacted is not None:
             decision = self._guard.refuse(call.tool, UNCHANGED, **who)

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from toolguard.arguments import arguments_of
-from toolguard.errors import MalformedCall
+from toolguard.errors import MalformedCall, ToolDenied
 from toolguard.hooks import thin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from toolguard.model import Outcome
 
 
 class Reply(NamedTuple):
@@ -26,7 +28,6 @@ class Reply(NamedTuple):
     code: int
 
 
-AFTER = "PostToolUse"
 ALLOW = Reply("", "", 0)  # nothing is said: the client's own questions to its user stay
 
 
@@ -79,13 +80,29 @@ class Client:
             _folder(_text(said.get("cwd")), params),
             _text((said.get("workspace_roots") or [None])[0]),
             said.get("permission_mode") in ("bypassPermissions", "dontAsk"),
-            said.get("tool_response"),
-            self.name == "claude" and said.get("hook_event_name") == AFTER,
+            _first(said, "tool_response", "toolResult"),
+            thin.has_run(self.name, said),
         )
 
     def deny(self, reason: str, said: bytes = b"") -> Reply:
         """The call is denied; of one that has run (as the client `said`) nothing that came back goes on."""
         return Reply(*thin.denial(self.name, reason, said))
+
+    def seen(self, response: Any, seen: Outcome) -> Reply:
+        """What the model reads in the place of what came back; nothing is said where it may read that."""
+        if seen.error is not None:
+            text = seen.error.message_for_model() if isinstance(seen.error, ToolDenied) else type(seen.error).__name__
+            return Reply(json.dumps(thin.instead(self.name, {"tool_response": response}, text)), "", 0)
+        if seen.value == response:
+            return ALLOW
+        if self.name == "claude":
+            form = {"hookSpecificOutput": {"hookEventName": "PostToolUse", "updatedToolOutput": seen.value}}
+        elif self.name == "copilot":
+            form = {"modifiedResult": seen.value}
+        else:
+            said = seen.value.get("llmContent") if isinstance(seen.value, dict) else seen.value
+            form = thin.instead(self.name, {}, said if isinstance(said, str) else json.dumps(seen.value))
+        return Reply(json.dumps(form), "", 0)
 
     def ask(self, reason: str) -> Reply:
         """The client puts the call before its user."""

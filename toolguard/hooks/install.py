@@ -110,19 +110,20 @@ def shown(content: dict[str, Any]) -> str:
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
+_RESULTS = "a result, where the interpreter itself crashes after the tool has run"
 STAYS_OPEN = {
-    "claude": "no call, as long as the settings are trusted: `onFailure` blocks what fails or takes too long; a result, where "
-    "the interpreter itself crashes after the tool has run",
-    "codex": f"a hook that takes more than {SECONDS} s (it denies before), and one that you have not trusted: Codex asks",
+    "claude": f"no call, as long as the settings are trusted: `onFailure` blocks what fails or takes too long; {_RESULTS}",
+    "codex": f"a hook that takes more than {SECONDS} s (it denies before), and one that you have not trusted: Codex asks; "
+    f"{_RESULTS}",
     "gemini": f"a hook that takes more than {SECONDS} s (it denies before)",
-    "copilot": f"a hook that takes more than {SECONDS} s (it denies before)",
-    "cursor": "not measured: written from its documentation",
+    "copilot": f"a hook that takes more than {SECONDS} s (it denies before); {_RESULTS}, and what a failed tool says",
+    "cursor": "not measured: written from its documentation; it shows results as they are",
 }
 _EVENTS = {
     "claude": ("PreToolUse", "PostToolUse"),
-    "codex": ("PreToolUse",),
-    "gemini": ("BeforeTool",),
-    "copilot": ("preToolUse",),
+    "codex": ("PreToolUse", "PostToolUse"),
+    "gemini": ("BeforeTool", "AfterTool"),
+    "copilot": ("preToolUse", "postToolUse"),
     "cursor": ("preToolUse",),
 }
 

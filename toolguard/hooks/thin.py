@@ -132,13 +132,12 @@ def denial(client: str, reason: str, call: bytes = b"") -> tuple[str, str, int]:
     """As the client reads it: its own form, the reason on standard error, and the exit code."""
     import json  # noqa: PLC0415 - an allowed call does without
 
-    if client == "claude" and b"PostToolUse" in call:
-        try:
-            given = json.loads(call)
-        except ValueError:
-            given = None
-        if isinstance(given, dict) and given.get("hook_event_name") == "PostToolUse":  # and not a word of the model's
-            return json.dumps(withheld(given, reason)), "", 0
+    try:
+        given = json.loads(call or b"null")
+    except ValueError:
+        given = None
+    if has_run(client, given):
+        return json.dumps(instead(client, given, f"toolguard: {reason}")), "", 0
     forms = {
         "gemini": {"decision": "deny", "reason": reason},
         "copilot": {"permissionDecision": "deny", "permissionDecisionReason": reason},
@@ -148,19 +147,37 @@ def denial(client: str, reason: str, call: bytes = b"") -> tuple[str, str, int]:
     return json.dumps(forms.get(client, {"hookSpecificOutput": said})), f"toolguard: {reason}\n", DENIED
 
 
-def withheld(said: dict, reason: str) -> dict:  # type: ignore[type-arg]
-    """The answer to a call that has run: nothing of its result goes on, and neither does the agent."""
-    made = {"hookEventName": "PostToolUse", "updatedToolOutput": emptied(said.get("tool_response"))}
-    return {"continue": False, "stopReason": f"toolguard: {reason}", "hookSpecificOutput": made}
+AFTER = {"claude": "PostToolUse", "codex": "PostToolUse", "gemini": "AfterTool"}
 
 
-def emptied(value: object) -> object:
-    """A value with nothing left of it but its shape, which is all that a client accepts in its place."""
+def has_run(client: str, given: object) -> bool:
+    """Whether the client says that the call has run, and what came of it. Nothing that a model writes says so."""
+    if not isinstance(given, dict):
+        return False
+    return "toolResult" in given if client == "copilot" else given.get("hook_event_name") == AFTER.get(client, given)
+
+
+def instead(client: str, given: dict, text: str) -> dict:  # type: ignore[type-arg]
+    """The answer to a call that has run: this text in the place of what came of it, in the client's own form."""
+    if client == "copilot":
+        return {"modifiedResult": {"textResultForLlm": text, "resultType": "failure"}}
+    if client != "claude":
+        return {"decision": "deny" if client == "gemini" else "block", "reason": text}
+    left = [text]
+    made = {"hookEventName": "PostToolUse", "updatedToolOutput": emptied(given.get("tool_response"), left)}
+    return {"hookSpecificOutput": made} | ({"continue": False, "stopReason": text} if left else {})
+
+
+def emptied(value: object, text: list) -> object:  # type: ignore[type-arg]
+    """A value with nothing left of it but its shape, which is all that the client accepts; its first text becomes this one."""
     if isinstance(value, dict):
-        return {name: emptied(inner) for name, inner in value.items()}
+        kinds = ("text", "image", "audio", "resource", "resource_link")
+        return {name: inner if name == "type" and inner in kinds else emptied(inner, text) for name, inner in value.items()}
     if isinstance(value, list):
-        return [emptied(inner) for inner in value]
-    return "" if isinstance(value, str) else value if value is None or isinstance(value, bool) else 0
+        return [emptied(inner, text) for inner in value]
+    if isinstance(value, str):
+        return text.pop() if text else ""
+    return value if value is None or isinstance(value, bool) else 0
 
 
 if __name__ == "__main__":
