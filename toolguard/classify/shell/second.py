@@ -27,8 +27,10 @@ class _TooLong(BaseException):
 
 def programs(text: str) -> list[tuple[int, str]]:
     """Where it sees a command begin (in characters), and its first word; none where it is not there or refuses the text."""
-    opinion = _opinion()
-    if opinion is None or len(text) > MAX_LENGTH or not _MAY_HIDE.search(text) or "((" in text:  # arithmetic is commands to it
+    if len(text) > MAX_LENGTH or not _MAY_HIDE.search(text) or "((" in text:  # arithmetic is commands to it
+        return []
+    opinion = _opinion()  # which takes a tenth of a second to load
+    if opinion is None:
         return []
     try:
         return [found for tree in _bounded(opinion.parse, text) for found in _programs(tree)]
