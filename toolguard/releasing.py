@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -92,13 +93,13 @@ class Releasing:
 
     def _carrier_of(self, decision: Decision, value: Any, running: Stoppable) -> Any:
         """A stream that a tool has returned, guarded; None for every other value."""
-        is_file = callable(getattr(value, "read", None)) and callable(getattr(value, "close", None))
-        if not is_file and not hasattr(value, "__next__") and not hasattr(value, "__anext__"):
+        empty = _nothing_of(value)
+        if empty is None and not hasattr(value, "__next__") and not hasattr(value, "__anext__"):
             return None
         running.go_on()
-        if not is_file:
+        if empty is None:
             return self.watched(decision, value, running, _nothing)
-        return GuardedFile(self.watched(decision, file_pieces(value), running, _nothing), value.read(0))
+        return GuardedFile(self.watched(decision, file_pieces(value), running, _nothing), empty)
 
     def judged_again(self, decision: Decision) -> Decision:
         """An escalated result, once it was answered."""
@@ -149,6 +150,19 @@ class _Judges:
 
     async def judged_async(self, outcome: Outcome) -> Outcome:
         return await self._releasing.release_async(self._decision, outcome)
+
+
+def _nothing_of(value: Any) -> str | bytes | None:
+    """No character or no byte of a file that is open for reading; None for what is no such file."""
+    if not (callable(getattr(value, "read", None)) and callable(getattr(value, "close", None))):
+        return None
+    try:
+        empty = value.read(0)
+    except Exception:  # noqa: BLE001 - it reads in another way, and is judged as what it is
+        return None
+    if inspect.iscoroutine(empty):
+        empty.close()
+    return empty if isinstance(empty, str | bytes) and not empty else None
 
 
 def _nothing(_: Outcome) -> None:

@@ -104,7 +104,7 @@ class Stream:
                 yield from self._denied(_TOO_LONG, hold.released)
             yield from self._let_through(regions, encode)
             piece = yield Pull()
-        if piece.error is None:
+        if _is_the_end(piece):
             last = decode(b"" if kind is not str else "", True)  # noqa: FBT003
             yield from self._let_through([*hold.feed(last), *hold.end()], encode)
             if (late := kept.judged()) is not None:
@@ -146,22 +146,20 @@ class Stream:
             seen: Outcome = yield Judge(Outcome("returned", 0, item))
             if seen.error is not None:
                 raise self._as_stream(seen.error)
-            for region, lane in self._lane_regions(lanes, seen.value):
+            try:
+                regions = lanes.feed(seen.value)
+            except (HeldTooLong, MalformedCall) as error:
+                cause = _TOO_LONG if isinstance(error, HeldTooLong) else str(error)
+                yield from self._denied(cause, self.released)
+            for region, lane in regions:
                 yield from self._found_in(region, lane)
             yield from self._items_emitted(lanes)
             item = yield Pull()
-        if item.error is None:
+        if _is_the_end(item):
             for region, lane in lanes.end():
                 yield from self._found_in(region, lane)
             yield from self._items_emitted(lanes)
         return (yield from self._ended(item))
-
-    def _lane_regions(self, lanes: _Lanes, item: Any) -> Iterable[tuple[Region, _Lane]]:
-        try:
-            return lanes.feed(item)
-        except (HeldTooLong, MalformedCall) as error:
-            cause = _TOO_LONG if isinstance(error, HeldTooLong) else str(error)
-            raise StreamDenied(self._findings.decision(self._decision, cause), self.released, self.released) from None
 
     def _found_in(self, region: Region, lane: _Lane) -> Generator[Step, Any, None]:
         if region.spans:
@@ -187,7 +185,7 @@ class Stream:
             if size > MAX_TEXT or len(pieces) > MAX_ITEMS:
                 yield from self._denied(_TOO_LARGE, 0)
             piece = yield Pull()
-        if piece.error is None:
+        if _is_the_end(piece):
             seen: Outcome = yield Judge(Outcome("returned", 0, kind().join(pieces)))
             if seen.error is not None:
                 raise self._as_stream(seen.error)
@@ -200,7 +198,7 @@ class Stream:
         """An error, and what a generator returns, is judged like every other result."""
         if end.error is None and end.value is None:
             return None
-        if isinstance(end.error, ToolDenied) or (end.error is not None and not isinstance(end.error, Exception)):
+        if end.error is not None and not _is_the_end(end):
             raise end.error
         seen: Outcome = yield Judge(end)
         if seen.error is not None:
@@ -221,6 +219,11 @@ class Stream:
         if isinstance(error, ToolDenied) and not isinstance(error, StreamDenied):
             return StreamDenied(error.decision, self.released, self.released)
         return error
+
+
+def _is_the_end(end: Outcome) -> bool:
+    """Whether the source has come to its end, if by an error; and was not stopped, or left."""
+    return end.error is None or (isinstance(end.error, Exception) and not isinstance(end.error, ToolDenied))
 
 
 def _codec(kind: type) -> tuple[Any, Any]:
@@ -270,8 +273,9 @@ class _Lane:
     def between(self, start: int, text: str) -> str:
         """A part of the text with what was removed from it; what replaces it stands where it began."""
         out, at, end = list[str](), start, start + len(text)
+        self.edits = [each for each in self.edits if each[1] > start]  # items are asked about in their order
         for begin, stop, instead in self.edits:
-            if stop <= start or begin >= end:
+            if begin >= end:
                 continue
             out += [text[at - start : max(at, begin) - start], instead if begin >= start else ""]
             at = min(stop, end)
