@@ -35,6 +35,7 @@ def result(value, how="mask", target="result", kinds="", key=None):
         ({"card": 4111111111111111}, {"card": "[redacted card-number]"}),
         ({"card": Decimal(4111111111111111)}, {"card": "[redacted card-number]"}),
         ({MAIL: 1, "bob@example.com": 2}, {"[redacted email]": 1, "[redacted email] 2": 2}),
+        (f"password={'9f86d0a1c7' * 60} rest", "password=[redacted password] rest"),
         (f"mail {MAIL}".encode(), b"mail [redacted email]"),
         (b"\xff mail " + MAIL.encode(), b"\xff mail [redacted email]"),
         ({MAIL}, {"[redacted email]"}),

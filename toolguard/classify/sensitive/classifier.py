@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 KINDS: dict[str, Kind] = {kind.name: kind for kind in (*SECRETS, *PERSONALS)}
 CATEGORIES = {"secrets": SECRET, "personal": PERSONAL}
 MAX_LENGTH = 4 * 1024 * 1024  # characters of one text
+MAX_REMEMBERED = 4096  # characters
 MIN_DIGITS = 9  # shorter numbers stand for nobody
 
 
@@ -69,10 +70,16 @@ def scanner_of(kinds: tuple[Kind, ...]) -> Scanner:
     return Scanner([kind.finder for kind in kinds])
 
 
-@lru_cache(maxsize=1024)
 def spans_in(text: str, kinds: tuple[Kind, ...]) -> tuple[Span, ...]:
-    """All that is found in one text; places count from its start."""
+    """All that is found in one text; places count from its start. Short texts are remembered, for several rules ask of them."""
+    return _remembered(text, kinds) if len(text) <= MAX_REMEMBERED else _spans_in(text, kinds)
+
+
+def _spans_in(text: str, kinds: tuple[Kind, ...]) -> tuple[Span, ...]:
     return tuple(span.moved(region.start) for region in scanner_of(kinds).regions(text) for span in region.spans)
+
+
+_remembered = lru_cache(maxsize=1024)(_spans_in)
 
 
 def texts_in(value: Any, name: str = "") -> Iterator[str]:

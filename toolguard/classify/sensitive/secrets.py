@@ -60,21 +60,17 @@ def _in_url(text: str) -> tuple[int, int] | None:
     """The password in `scheme://user:password@`."""
     start = text.index(":", text.index("://") + 3) + 1
     password = text[start:-1]
-    return (
-        None
-        if _PLACEHOLDER.search(password) or password.lower() in ("password", "pass", "pwd", "secret")
-        else (start, len(text) - 1)
-    )
+    if _PLACEHOLDER.search(password) or password.lower() in ("password", "pass", "pwd", "secret"):
+        return None
+    return start, len(text) - 1
 
 
 def _bearer(text: str) -> tuple[int, int] | None:
     start = max(text.rindex(" "), text.rindex("\t") if "\t" in text else 0) + 1
     value = text[start:]
-    return (
-        None
-        if _PLACEHOLDER.search(value) or not re.search(r"[0-9]", value) or entropy(value) < MIN_ENTROPY
-        else (start, len(text))
-    )
+    if _PLACEHOLDER.search(value) or not re.search(r"[0-9]", value) or entropy(value) < MIN_ENTROPY:
+        return None
+    return start, len(text)
 
 
 def _aws_secret(text: str) -> tuple[int, int] | None:
@@ -120,7 +116,7 @@ SECRETS: tuple[Kind, ...] = (
     _kind(
         "github-token",
         "A token of GitHub's.",
-        r"\bgh[pousr]_[A-Za-z0-9]{36,255}",
+        r"\bgh[pousr]_[A-Za-z0-9]{36,}",
         r"\bgithub_pat_[A-Za-z0-9]{22}_[A-Za-z0-9]{59}",
     ),
     _kind("gitlab-token", "A token of GitLab's.", rf"\bgl(?:pat|oas|dt|rt|rtr|cbt|ptt|ft|imt|agent|soat|ffct)-{_WORD}{{20,}}"),
@@ -209,7 +205,7 @@ SECRETS: tuple[Kind, ...] = (
         "password",
         SECRET,
         "A value that is named as a password, secret, key or token, and looks like one.",
-        rf"""(?i:{_NAMES}){_IS}[^ \t\r\n"'`,;<>(){{}}]{{6,200}}""",
+        rf"""(?i:{_NAMES}){_IS}[^ \t\r\n"'`,;<>(){{}}]{{6,}}""",
         _assigned,
         certain=False,
     ),
