@@ -197,6 +197,32 @@ def test_only_the_record_may_be_spared_the_sight():
         assert MAIL.encode() not in kept(guard)[0]
 
 
+def test_the_record_of_a_denied_call_is_spared_the_sight_too():
+    denies = "  - {rule_id: never, conditions: {field: parameters.never, operator: exists}, effect: deny}\n"
+    with Guard(POLICY.replace("REDACTION", "{facts: note}") + denies, ledger=":memory:", capture="full") as guard:
+        decision = guard.evaluate("send", {"note": f"mail {MAIL}", "never": 1})
+        assert (decision.verdict.word, decision.redacted) == ("deny", None)
+        assert MAIL.encode() not in kept(guard)[0]
+        assert b"[redacted email]" in kept(guard)[0]
+
+
+def test_a_rule_that_only_the_counters_decide_redacts_as_well():
+    """Attack: its obligation is not known when the call is judged first, and must be carried out all the same."""
+    policy = """
+policy_id: p
+limits: [{limit_id: day, max: 100, window: 1d, effect: deny}]
+rules:
+  - rule_id: later
+    conditions: {field: limits.day.used, operator: gte, value: 1}
+    effect: flag
+    redact: [{field: parameters.note}]
+"""
+    with Guard(policy, ledger=":memory:", capture="full") as guard:
+        send = guard.wrap(lambda note: note, name="send")
+        assert [send(MAIL), send(MAIL)] == [MAIL, "[redacted]"]
+        assert [MAIL.encode() in each for each in kept(guard)] == [True, False]
+
+
 def test_a_loop_of_its_own_runs_with_what_the_decision_says():
     with guard_with("{field: parameters.note, how: last4}") as guard:
         decision = guard.evaluate("send", {"note": f"mail {MAIL}", "n": 1})

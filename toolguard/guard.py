@@ -32,7 +32,7 @@ from toolguard.point import Who
 from toolguard.policy.load import load_policies, pack_files, policy_files
 from toolguard.proposal import again, harmless, identify, merged, plain_call
 from toolguard.recording import Recording
-from toolguard.redact import MIN_KEY
+from toolguard.redact import MIN_KEY, obliged
 from toolguard.releasing import Releasing
 from toolguard.results import Results
 from toolguard.running import Running, RunningCall
@@ -131,7 +131,7 @@ class Guard(Wrapping, Callers, Results):
         self._reloading, self._watchers = threading.Lock(), list[Watcher]()
         try:
             desk = Desk(people_of(approvers), self.store.ledger_id) if approvers is not None else None
-            self._recording = Recording(self._log, desk)
+            self._recording = Recording(self._log, desk, partial(obliged, key=redaction_key))
             verbs = Verbs(self._halts.applied_to, self._recording.approval, self._judged_again)
             self._asking = Asking(approver, self._log, verbs)
             self._releasing = Releasing(self._recording, self._asking, redaction_key, self._questions, self._told)
@@ -184,7 +184,7 @@ class Guard(Wrapping, Callers, Results):
         try:
             self._identified(call, **who)
             call.ask = self._questions(call)
-            return self._releasing.obliged(self._halts.applied_to(decide(self.policies, call)))
+            return self._recording.obliged(self._halts.applied_to(decide(self.policies, call)))
         except MalformedCall as malformed:
             return self._denial(harmless(call), f"malformed call: {malformed}")
         except Exception as error:  # whatever is wrong with us, the call does not go through

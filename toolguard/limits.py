@@ -161,7 +161,8 @@ def _decided_anew(policies: PolicySet, decision: Decision) -> Decision:
     """With rules that ask how limits stand; what a halt made of the decision stays."""
     fresh = decide(policies, decision.call)
     least = decision.verdict if decision.cause else Verdict.ALLOW
-    return replace(decision, verdict=max(fresh.verdict, least), hits=fresh.hits, shadow_hits=fresh.shadow_hits)
+    made = replace(decision, verdict=max(fresh.verdict, least), hits=fresh.hits, shadow_hits=fresh.shadow_hits)
+    return replace(made, obligations=fresh.obligations)
 
 
 def _counted(

@@ -28,10 +28,9 @@ _logger = logging.getLogger("toolguard")
 class Recording:
     """Writes decisions and outcomes into a log, and never raises."""
 
-    def __init__(self, log: Log, desk: Desk | None = None) -> None:
-        """`desk`: whose answers to escalated calls count, where they are kept."""
-        self._log = log
-        self._desk = desk
+    def __init__(self, log: Log, desk: Desk | None, obliged: Callable[[Decision], Decision]) -> None:
+        """`desk`: whose answers to escalated calls count, where they are kept. `obliged` carries obligations out."""
+        self._log, self._desk, self.obliged = log, desk, obliged
         self._leases = Leases()
 
     def decision(self, decision: Decision) -> Decision:
@@ -41,7 +40,7 @@ class Recording:
             if self._counts(decision):
                 leased = self._from_leases(decision)
                 if leased is None:
-                    count = _Count(self._leases, limited, self._desk)
+                    count = _Count(self._leases, limited, self.obliged, self._desk)
                     decision = self._log.limited(decision, count)
                     count.written()
                     return decision
@@ -58,7 +57,7 @@ class Recording:
             if self._counts(decision):
                 leased = self._from_leases(decision)
                 if leased is None:
-                    count = _Count(self._leases, limited, self._desk)
+                    count = _Count(self._leases, limited, self.obliged, self._desk)
                     decision = await self._log.limited_async(decision, count)
                     count.written()
                     return decision
@@ -111,7 +110,7 @@ class Recording:
         Raises:
             Exception: it could not be recorded.
         """
-        count = _Count(self._leases, approved) if approval.granted is True and counting(decision) else None
+        count = _Count(self._leases, approved, self.obliged) if approval.granted is True and counting(decision) else None
         made = self._log.approval(decision, approval, count)
         if count is not None:
             count.written()
@@ -172,14 +171,20 @@ class _Count:
     A record that fails takes what it gave back with it: it may have been written all the same.
     """
 
-    def __init__(self, leases: Leases, how: Callable[..., Decision], desk: Desk | None = None) -> None:
-        self._leases, self._how, self._desk = leases, how, desk
+    def __init__(
+        self,
+        leases: Leases,
+        how: Callable[..., Decision],
+        obliged: Callable[[Decision], Decision],
+        desk: Desk | None = None,
+    ) -> None:
+        self._leases, self._how, self._obliged, self._desk = leases, how, obliged, desk
         self._leasing = Leasing(leases)
 
     def __call__(self, decision: Decision, now: int, state: State) -> Decision:
         self._leasing.undo()
         self._leasing = Leasing(self._leases)
-        made = self._how(_policies(decision), decision, now, state, self._leasing)
+        made = self._obliged(self._how(_policies(decision), decision, now, state, self._leasing))
         return self._with_answer(made, now, state) if self._desk and made.verdict == Verdict.ESCALATE else made
 
     def _with_answer(self, decision: Decision, now: int, state: State) -> Decision:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from toolguard.canonical import encode, keyed_digest, kind_name, named_fields, snapshot
 from toolguard.classify.sensitive.classifier import as_text, chosen, named, spans_in, text_of
 from toolguard.errors import MalformedCall
+from toolguard.model import Verdict
 from toolguard.policy.fields import RESULT, Field, Items, parse_field
 
 if TYPE_CHECKING:
@@ -48,6 +50,26 @@ def redacted(value: Any, obligations: Iterable[Obligation], root: str, key: byte
             field = parse_field(each.target, {})
             value = _at(value, field.steps, field, partial(_whole, change=changing(each.how, key)))
     return {} if value is _DROPPED and root == PARAMETERS else None if value is _DROPPED else value
+
+
+def obliged(decision: Decision, key: bytes | None) -> Decision:
+    """A decision on a call with its parameters as the tool and the ledger get them; a denial where that cannot be done."""
+    if not decision.obligations:
+        return decision if decision.redacted is decision.kept is None else replace(decision, redacted=None, kept=None)
+    params = decision.call.params
+    try:
+        decision = replace(decision, kept=for_the_record(decision, params, key))
+        if decision.verdict == Verdict.DENY:
+            return decision
+        return replace(decision, redacted=of_params(decision, params, key))
+    except CannotRedact as why:
+        kept = replace(decision, kept={})
+        return kept if decision.verdict == Verdict.DENY else undone(kept, why)
+
+
+def undone(decision: Decision, why: CannotRedact) -> Decision:
+    """The denial in the place of what cannot be carried out."""
+    return replace(decision, verdict=Verdict.DENY, cause=f"an obligation cannot be carried out: {why}")
 
 
 def of_params(decision: Decision, params: Any, key: bytes | None) -> Any:

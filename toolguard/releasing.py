@@ -12,7 +12,7 @@ from toolguard.errors import MalformedCall, ToolDenied
 from toolguard.flowing import GuardedAsyncIterator, GuardedFile, GuardedIterator, file_pieces
 from toolguard.model import Came, Decision, Outcome, Verdict
 from toolguard.policy.fields import RESULT
-from toolguard.redact import CannotRedact, for_the_record, of_params, of_result
+from toolguard.redact import CannotRedact, of_result, undone
 from toolguard.streams import Stream
 
 if TYPE_CHECKING:
@@ -42,16 +42,6 @@ class Releasing:
         told: Callable[[Decision], object],
     ) -> None:
         self._recording, self._asking, self._key, self._ask, self._told = recording, asking, key, ask, told
-
-    def obliged(self, decision: Decision) -> Decision:
-        """A decision on a call with its parameters as the tool and the ledger get them; a denial where that cannot be done."""
-        if not decision.obligations or decision.verdict == Verdict.DENY:
-            return decision
-        try:
-            redacted = of_params(decision, decision.call.params, self._key)
-            return replace(decision, redacted=redacted, kept=for_the_record(decision, decision.call.params, self._key))
-        except CannotRedact as why:
-            return _undone(replace(decision, kept={}), why)
 
     def release(self, decision: Decision, outcome: Outcome, running: Stoppable | None = None) -> Outcome:
         """The outcome as the caller of the tool may see it; in the place of what it may not, ToolDenied."""
@@ -125,7 +115,7 @@ class Releasing:
                     raise CannotRedact(f"`{type(error).__name__}` was raised, and errors are not changed")  # noqa: TRY301
                 value = of_result(judged, value, self._key)
             except CannotRedact as why:
-                judged = _undone(judged, why)
+                judged = undone(judged, why)
         unseen = judged.call.came
         if judged.verdict == Verdict.ESCALATE and unseen is not None and unseen.why_unknown:
             judged = replace(judged, verdict=Verdict.DENY, cause=f"{judged.reason}, and nobody can be shown it")
@@ -205,10 +195,6 @@ def _text(value: Any) -> str:
         return str(value)
     except Exception:  # noqa: BLE001 - an object that cannot say what it is says nothing
         return kind_name(value)
-
-
-def _undone(decision: Decision, why: CannotRedact) -> Decision:
-    return replace(decision, verdict=Verdict.DENY, cause=f"an obligation cannot be carried out: {why}")
 
 
 def _withheld(outcome: Outcome, denied: ToolDenied) -> Outcome:
