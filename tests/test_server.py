@@ -10,6 +10,7 @@ from conftest import Clock
 from starlette.testclient import TestClient
 
 from toolguard import Guard, StoreError, Verdict
+from toolguard.approvals.escalation import exact_call
 from toolguard.approvals.people import CLIENT, OPERATOR, People, PeopleFile, Principal, hash_of_token
 from toolguard.audit.sign import Signer
 from toolguard.cli import main
@@ -19,6 +20,8 @@ from toolguard.gateway.app import app
 from toolguard.gateway.metrics import Metrics
 from toolguard.gateway.routes import MAX_BODY
 from toolguard.gateway.service import Service
+from toolguard.gateway.shown import rows_of
+from toolguard.model import Came, Decision, ToolCall
 
 SERVICE = Signer("approvals.example", bytes([7]) * 32)
 SECRET = "a secret of the proxy"
@@ -121,6 +124,34 @@ def test_the_record_says_where_the_guard_stands(served):
 def test_what_cannot_be_judged_is_denied(served):
     assert served().call("NaN").json()["decision"] == "denied"
     assert served().call(tool_name="other").json()["decision"] == "denied"
+
+
+REMOVES = {
+    "rule_id": "note-goes",
+    "effect": "flag",
+    "conditions": {"field": "parameters.note", "operator": "exists"},
+    "redact": [{"field": "parameters.note"}],
+}
+
+
+def test_a_call_that_an_obligation_changes_is_for_clients_that_carry_it_out(served):
+    one = served(policy(REMOVES))
+    asked = {"tool_name": "pay", "agent_id": "bot", "parameters": {"amount": 1, "note": "jane@example.com"}}
+    denied = one.ask("POST", "/evaluate", "program", asked).json()
+    assert (denied["verdict"], "an obligation cannot be carried out" in denied["reason"]) == ("deny", True)
+    done = one.ask("POST", "/evaluate", "program", asked, headers={"x-toolguard-obligations": "yes"}).json()
+    assert (done["verdict"], done["parameters"]) == ("flag", {"amount": 1, "note": "[redacted]"})
+    plain = one.ask("POST", "/evaluate", "program", {**asked, "parameters": {"amount": 1}}).json()
+    assert (plain["verdict"], "parameters" in plain) == ("allow", False)
+
+
+def test_who_decides_about_a_result_sees_it_without_secrets():
+    call = ToolCall("read", {"path": "x"}, came=Came({"text": "key AKIAIOSFODNN7EXAMPLE", "rows": 3}))
+    rows = {row.name: row for row in rows_of(exact_call(Decision(call, Verdict.ESCALATE)))}
+    assert rows["path"].text == "x"
+    assert rows["result of the call"].masked
+    assert "AKIA" not in rows["result of the call"].text
+    assert '"rows": 3' in rows["result of the call"].text
 
 
 def test_a_client_of_one_agent_asks_for_no_other(served):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MEMORY = 256 * 1024 * 1024  # bytes that many patterns together may take
+MEMORY = 32 * 1024 * 1024  # bytes that several patterns together may take; a hostile text fills them
 
 
 @lru_cache(maxsize=4096)

@@ -159,7 +159,11 @@ class Scanner:
         return _joined(text, [*self._among.find(text, at, len(text) + 1 if before is None else before)])
 
     def begins(self, text: str, at: int) -> int:
-        """From where on a match may have begun that needs more text than there is; the end of the text, if none has."""
+        """From where on a match may have begun that needs more text than there is; the end of the text, if none has.
+
+        Raises:
+            ValueError: what the patterns begin with is too large for one look.
+        """
         if self.window is None:
             return at
         found = self._begun.first(text, at) if self._begun is not None else None

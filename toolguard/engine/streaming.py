@@ -70,6 +70,7 @@ def plan_stream(rules: tuple[CompiledRule, ...]) -> StreamPlan:
             certain |= found[1]
     try:
         scanner = Scanner(finders.all)
+        scanner.begins("", 0)
     except ValueError:  # together they are too large for one look
         return StreamPlan((), (*waiting, *(each.rule for each in ready)), Scanner(()), {}, frozenset())
     return StreamPlan(tuple(ready), tuple(waiting), scanner, finders.kinds, frozenset(certain))

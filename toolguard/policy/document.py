@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from toolguard.classify import semantic
-from toolguard.classify.sensitive import chosen
+from toolguard.classify.sensitive import chosen, scanner_of
 from toolguard.errors import nearest
 from toolguard.model import Verdict
 from toolguard.operators import OPERATORS, field_operand
@@ -297,7 +297,7 @@ def _check_settings(given: dict[str, str], own: dict[str, str], at: tuple[str | 
     """Settings that are texts with a meaning: they are wrong for every call, or for none."""
     checks: dict[str, Callable[[str], object]] = {}
     if "sensitive" in given:
-        checks = {"kinds": lambda text: chosen(text, own.items())}
+        checks = {"kinds": lambda text: scanner_of(chosen(text, own.items()))}  # which may be too large
     elif "semantic" in given:
         checks = {"labels": semantic.labels_of, "timeout": semantic.seconds_of, "confidence": semantic.share_of}
     for key, check in checks.items():
