@@ -53,6 +53,50 @@ def test_evaluate_one_call(files, capsys, amount, code, verdict):
     assert capsys.readouterr().out.startswith(verdict.upper())
 
 
+STREAMS = str(Path(__file__).parent.parent / "examples" / "streams" / "policy.yaml")
+
+
+RETURNED = [
+    ({"mail": "jane@example.com"}, OK, ("FLAG", "people-are-masked"), {"mail": "[redacted email]"}),
+    ("key AKIAIOSFODNN7EXAMPLE", DENIED, ("DENY", "no-secrets", "Keys in logs are never shown"), None),
+    ("fine", OK, ("no rule over results fired",), "fine"),
+]
+
+
+@pytest.mark.parametrize("returned", RETURNED)
+def test_evaluate_what_a_tool_would_have_returned(files, capsys, returned):
+    result, code, parts, seen = returned
+    words = [
+        "evaluate",
+        "--policy",
+        STREAMS,
+        "--call",
+        files("c.json", call("tail_log")),
+        "--result",
+        files("r.json", json.dumps(result)),
+    ]
+    assert main(words) == code
+    out = capsys.readouterr().out
+    assert all(part in out.partition("What comes back:")[2] for part in parts)
+    assert "AKIA" not in out
+    assert main([*words, "--json"]) == code
+    assert json.loads(capsys.readouterr().out)["result"].get("seen") == seen
+
+
+def test_a_result_goes_with_one_call_and_is_json(files, capsys):
+    path = files("c.json", call("tail_log"))
+    assert main(["evaluate", "--policy", STREAMS, "--calls", path, "--result", path]) == USAGE
+    assert main(["evaluate", "--policy", STREAMS, "--call", path, "--result", files("r.json", "{")]) == USAGE
+    assert "is no JSON" in capsys.readouterr().err
+
+
+def test_evaluate_shows_what_the_tool_gets(files, capsys):
+    removes = {"rule_id": "r", "effect": "flag", "conditions": leaf("a", "exists"), "redact": [{"field": "parameters.a"}]}
+    text = json.dumps({"policy_id": "p", "rules": [removes]}, indent=1)
+    assert main(["evaluate", "--policy", files("p.yaml", text), "--call", files("c.json", call("t", a="x"))]) == OK
+    assert 'gets     {"a": "[redacted]"}' in capsys.readouterr().out
+
+
 def test_a_denial_for_people(files, capsys):
     main(["evaluate", "--pack", "payments", "--call", files("c.json", call(amount=1000))])
     out = capsys.readouterr().out

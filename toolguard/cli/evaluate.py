@@ -2,10 +2,11 @@
 
 A call is JSON: {"tool": ..., "params": {...}} and, as you like, tool_group, agent_id, session_id, org_id, context, call_id;
 or an envelope of Tool Guard: {"tool_name": ..., "parameters": {...}, ...}.
+With --result the tool is taken to have returned what is in that file (JSON), and what the agent would see of it is shown, too.
 With --calls each line is one call and is answered by one line of JSON, in order, with its number as `line`; a line that cannot
 be read is answered by {"line": ..., "error": ...}, and a blank one not at all.
 
-Exit codes: 0 allowed or flagged, 3 denied, 4 escalated, 6 a policy was refused.
+Exit codes: 0 allowed or flagged, 3 denied (or the result is withheld), 4 escalated, 6 a policy was refused.
 With --calls 0, or 2 if a line could not be read.
 """
 
@@ -15,18 +16,20 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from toolguard.cli.terminal import EXIT_CODES, OK, USAGE, UsageError, describe, print_json
 from toolguard.envelope import call_of, no_key_twice
 from toolguard.errors import nearest
 from toolguard.guard import Guard
+from toolguard.model import Outcome
 from toolguard.policy.load import pack_files
 from toolguard.stores.given import MEMORY
+from toolguard.text import printable
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from toolguard.model import Decision
 
@@ -40,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     calls = parser.add_mutually_exclusive_group(required=True)
     calls.add_argument("--call", metavar="C.json", help="a file with one call, `-` for standard input")
     calls.add_argument("--calls", metavar="CALLS.jsonl", help="a file with one call a line, `-` for standard input")
+    parser.add_argument("--result", metavar="R.json", help="a file with what the tool returned, for rules of `phase: result`")
     parser.add_argument("--ledger", default=MEMORY, metavar="FILE", help="record the decisions there (default: nowhere)")
 
 
@@ -58,18 +62,52 @@ def add_policies(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Judge one call, or one a line."""
-    with guard_for(args, ledger=args.ledger) as guard:
+    if args.result is not None and args.call is None:
+        raise UsageError("`--result` goes with one call: --call C.json")
+    result = _result_in(args.result) if args.result is not None else None
+    heard: list[Decision] = []
+    with guard_for(args, ledger=args.ledger, on_decision=heard.append) as guard:
         if args.calls is not None:
             return _batch(guard, args.calls)
         decision = call_in(args.call, guard)
+        seen = guard.release(decision, result) if result is not None and decision.allowed else None
+    last = heard[-1] if seen is not None and heard[-1].call.came is not None else decision
     if args.json:
-        print_json(decision.to_dict())
+        print_json(_both(decision, last, seen))
     else:
-        print("\n".join(describe(decision)))
-    return EXIT_CODES[decision.verdict]
+        print("\n".join([*describe(decision), *_gets(decision), *([] if seen is None else _sees(last, seen))]))
+    return EXIT_CODES[last.verdict]
 
 
-def guard_for(args: argparse.Namespace, ledger: str) -> Guard:
+def _result_in(source: str) -> Outcome:
+    try:
+        return Outcome("returned", 0, json.loads(Path(source).read_text(encoding="utf-8"), object_pairs_hook=no_key_twice))
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"`{source}` is no JSON: {error}") from None
+
+
+def _both(decision: Decision, last: Decision, seen: Outcome | None) -> dict[str, Any]:
+    """The decision on the call and, beside it, what is made of the result."""
+    said = decision.to_dict() | ({"params": decision.params} if decision.redacted is not None else {})
+    if seen is None:
+        return said
+    came = {"verdict": last.verdict.word, "reason": last.reason} if last is not decision else {"verdict": "allow"}
+    return {**said, "result": came | ({"seen": seen.value} if seen.error is None else {})}
+
+
+def _gets(decision: Decision) -> list[str]:
+    """What the tool would get, where that is not what was proposed."""
+    return [] if decision.redacted is None else [printable(f"  {'gets':8} {json.dumps(decision.params, default=str)}")]
+
+
+def _sees(last: Decision, seen: Outcome) -> list[str]:
+    """What is made of the result."""
+    judged = describe(last) if last.call.came is not None else ["no rule over results fired"]
+    shown = [] if seen.error is not None else [printable(f"  {'seen':8} {json.dumps(seen.value, default=str)}")]
+    return ["", f"What comes back: {judged[0]}", *judged[1:], *shown]
+
+
+def guard_for(args: argparse.Namespace, ledger: str, on_decision: Callable[[Decision], object] | None = None) -> Guard:
     """The guard that the arguments of `add_policies` ask for.
 
     Raises:
@@ -78,8 +116,14 @@ def guard_for(args: argparse.Namespace, ledger: str) -> Guard:
     if not args.policy and not args.pack:
         raise UsageError("say which policies: --policy FILE or --pack NAME")
     policies = [*map(Path, args.policy), *pack_files(*args.pack)]
-    options = {"unmatched": args.unmatched, "enforce_shadow": args.enforce_shadow}
-    return Guard(policies, ledger=ledger, redaction_key=os.urandom(32), **options)  # no decision depends on the key
+    return Guard(
+        policies,
+        ledger=ledger,
+        unmatched=args.unmatched,
+        enforce_shadow=args.enforce_shadow,
+        redaction_key=os.urandom(32),  # no decision depends on it
+        on_decision=on_decision,
+    )
 
 
 def call_in(source: str, guard: Guard) -> Decision:
