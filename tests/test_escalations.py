@@ -19,6 +19,7 @@ from toolguard import ApprovalRefused, ApprovalUnavailable, Guard, StoreError, T
 from toolguard.approvals.answer import Answer, Reply, answer
 from toolguard.approvals.escalation import ANSWERS, Escalation, exact_call, id_of, key_of, last_answers
 from toolguard.approvals.people import CLIENT, People, PeopleFile, Principal
+from toolguard.approvals.waiting import LINGER, STEP, Seen, Waiting
 from toolguard.audit.log import Log
 from toolguard.audit.sign import Signer
 from toolguard.cli import main
@@ -693,6 +694,33 @@ def test_nobody_looks_when_nobody_waits(desk, clock):
     while any(thread.name == "toolguard-answers" for thread in threading.enumerate()) and time.monotonic() < end:
         time.sleep(0.01)
     assert not any(thread.name == "toolguard-answers" for thread in threading.enumerate())
+
+
+@pytest.mark.parametrize("touched", [True, False], ids=["visible long after it was written", "written without a sign"])
+def test_an_answer_is_found_whenever_it_becomes_visible(touched):
+    looks = []
+
+    def look():
+        looks.append(1)
+        return Seen(1, ("one",), 0) if len(looks) > LINGER + 3 else Seen(0, (), 0)
+
+    def sign():
+        return touched and len(looks) > LINGER
+
+    assert Waiting(look, sign).until("one", lambda: len(looks) > LINGER + 3, 10)
+
+
+def test_a_ledger_that_is_not_touched_is_rarely_read(waits):
+    looks, (guard, _) = [], waits
+    touched = guard.store.touched()
+
+    def look():
+        looks.append(guard.store.touched())
+        return Seen(0, (), 0)
+
+    assert not Waiting(look, guard.store.touched).until("one", lambda: False, 1.0)
+    assert set(looks) == {touched}
+    assert len(looks) < 1.0 / STEP / 2
 
 
 # -- the command line --------------------------------------------------------------------------------------------------

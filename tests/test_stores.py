@@ -621,6 +621,13 @@ def test_halts_are_kept_by_scope_and_change_the_signal(store):
     assert verify(store.scan()).intact
 
 
+def test_what_is_written_touches_the_store(store):
+    before = store.touched()
+    assert store.touched() == before
+    store.append(note("something"))
+    assert store.touched() != before
+
+
 def test_a_halt_whose_record_cannot_be_built_is_none(store):
     with pytest.raises(ZeroDivisionError):
         store.set_halt(lambda *_: 1 // 0, "global", b"1")

@@ -37,7 +37,7 @@ class Asking:
         self._approver, self._log = approver, log
         self._halted, self._record, self._again = guard
         store = log.store
-        self._waiting = Waiting(lambda: Seen(*last_answers(store.state_of(ANSWERS)), store.signal()))
+        self._waiting = Waiting(lambda: Seen(*last_answers(store.state_of(ANSWERS)), store.signal()), store.touched)
 
     def answered(self, decision: Decision) -> Decision:
         """The decision to go on with; see `Guard.approve` for what is raised."""

@@ -58,6 +58,9 @@ class Store(Protocol):
     def signal(self) -> Callable[[], int]:
         """Gives a number that is another one once the halts are; an odd one means that they are being changed. Nanoseconds."""
 
+    def touched(self) -> object:
+        """Another value, mostly, once anybody has written anything: a hint when to look again. Microseconds."""
+
     def keep(self, name: str, body: bytes) -> None:
         """Keep a document beside the records. What is kept under a name already stays as it is."""
 
