@@ -3,6 +3,7 @@
 import json
 import re
 import threading
+import time
 from dataclasses import replace
 
 import pytest
@@ -21,7 +22,7 @@ from toolguard.gateway.metrics import Metrics
 from toolguard.gateway.routes import MAX_BODY
 from toolguard.gateway.service import Service
 from toolguard.gateway.shown import rows_of
-from toolguard.model import Came, Decision, ToolCall
+from toolguard.model import Came, Decision, Outcome, ToolCall
 
 SERVICE = Signer("approvals.example", bytes([7]) * 32)
 SECRET = "a secret of the proxy"
@@ -33,6 +34,14 @@ ASK = {
     "citation": {"document_id": "SOP", "section": "2.3", "excerpt": "Above 200 a supervisor is asked."},
 }
 CAP = {"rule_id": "cap", "effect": "deny", "conditions": {"field": "amount", "operator": "gt", "value": 500}}
+HELD = {
+    "rule_id": "held",
+    "description": "Rows need a look.",
+    "phase": "result",
+    "effect": "escalate",
+    "conditions": {"field": "result.rows", "operator": "exists"},
+    "effect_config": {"escalate_to": "supervisor"},
+}
 NOTE = {"rule_id": "note", "effect": "flag", "conditions": {"field": "amount", "operator": "gt", "value": 100}}
 
 
@@ -152,6 +161,26 @@ def test_who_decides_about_a_result_sees_it_without_secrets():
     assert rows["result of the call"].masked
     assert "AKIA" not in rows["result of the call"].text
     assert '"rows": 3' in rows["result of the call"].text
+
+
+def test_a_result_is_shown_and_goes_on_when_a_person_says_so(served):
+    one, came = served(policy(HELD)), []
+    call = one.guard.evaluate("pay", {"amount": 50})
+    waits = threading.Thread(target=lambda: came.append(one.guard.release(call, Outcome("returned", 0, {"rows": ["r-1"]}))))
+    waits.start()
+    sign_in(one)
+    end = time.monotonic() + 20
+    while not (asked := one.guard.pending()) and time.monotonic() < end:
+        time.sleep(0.01)
+    page = one.client.get(f"/calls/{asked[0].id}").text
+    assert "What ran, and what came back" in page
+    assert "What would run" not in page
+    assert "Rows need a look." in page
+    assert "r-1" in page
+    assert not came
+    assert answer_form(one, asked[0].id).status_code == 303
+    waits.join(20)
+    assert came[0].value == {"rows": ["r-1"]}
 
 
 def test_a_client_of_one_agent_asks_for_no_other(served):

@@ -10,9 +10,10 @@ from toolguard.errors import nearest
 from toolguard.policy.condition import FORMS, Leaf
 from toolguard.policy.document import DeepEvaluation, Policy, Rule, Scope, SourceDocument
 from toolguard.policy.earlier import Earlier
-from toolguard.policy.effects import Citation, EffectConfig
+from toolguard.policy.effects import Citation, EffectConfig, Standing
 from toolguard.policy.limits import Limit, Threshold, Trip
 from toolguard.policy.nodes import NODES, node_models
+from toolguard.policy.redaction import Redaction
 from toolguard.policy.strict import STRUCTURE, Strict
 
 Path = tuple[str | int, ...]
@@ -27,7 +28,9 @@ _MODELS: dict[str, type[Strict]] = {
     "forbids_after": Earlier,
     "thresholds": Threshold,
     "halt": Trip,
+    "redact": Redaction,
     "effect_config": EffectConfig,
+    "standing": Standing,
     "citation": Citation,
     "source_documents": SourceDocument,
     "deep_evaluation": DeepEvaluation,
@@ -59,7 +62,9 @@ def _message(error: Any, path: Path) -> str | None:
     key = error["loc"][-1] if error["loc"] else ""
     kind, given = error["type"], error.get("input")
     if kind == "extra_forbidden":
-        return f"unknown key `{key}`{nearest(str(key), _keys_around(path[:-1]))}"
+        known = _keys_around(path[:-1])
+        known_keys = ", ".join(known)
+        return f"unknown key `{key}`{nearest(str(key), known) or f' (known: {known_keys})'}"
     if kind == "missing":
         return f"the key `{key}` is missing"
     if kind in _EXPECTED:
