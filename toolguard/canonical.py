@@ -43,7 +43,7 @@ _AS_TEXT: tuple[tuple[type, Any], ...] = (
 _BASES: tuple[tuple[Any, Any], ...] = ((str, str.__str__), (int, int.__int__), (float, float.__float__))
 
 
-class _Walk:
+class Walk:
     """The bounds of one walk over one call."""
 
     __slots__ = ("items", "text")
@@ -110,6 +110,7 @@ class _Walk:
         return own, self.take_mapping(named_fields(own) or {}, path, depth)[1]
 
     def check_text(self, value: str | bytes, path: str) -> None:
+        """Text, or bytes, within the bounds."""
         self.text -= len(value)
         if self.text < 0:
             refuse("the call", f"holds more than {MAX_TEXT} characters of text")
@@ -120,24 +121,27 @@ class _Walk:
                 refuse(path, "holds a lone surrogate, which is not text")
 
     def check_float(self, value: float, path: str) -> None:
+        """A number that is one."""
         if not isfinite(value):
             refuse(path, "is not a finite number")
 
     def check_decimal(self, value: Decimal, path: str) -> None:
+        """A number that is one."""
         if not value.is_finite():
             refuse(path, "is not a finite number")
 
     def check_int(self, value: int, path: str) -> None:
+        """A whole number within the bounds."""
         if value.bit_length() > MAX_INT_BITS:
             refuse(path, f"is an integer of more than {MAX_INT_BITS} bits")
 
 
 _SCALARS: dict[type, Any] = {
-    str: _Walk.check_text,
-    int: _Walk.check_int,
-    float: _Walk.check_float,
-    Decimal: _Walk.check_decimal,
-    bytes: _Walk.check_text,
+    str: Walk.check_text,
+    int: Walk.check_int,
+    float: Walk.check_float,
+    Decimal: Walk.check_decimal,
+    bytes: Walk.check_text,
 }
 
 
@@ -155,7 +159,7 @@ def snapshot(value: Any, path: str = "parameters") -> tuple[Any, Any]:
         MalformedCall: not plain data, not finite, text that is not text, or past the bounds above; says where.
     """
     try:
-        return _Walk().take(value, path, 0)
+        return Walk().take(value, path, 0)
     except MalformedCall:
         raise
     except Exception as error:  # whatever a foreign object raises while it is read, the call is refused

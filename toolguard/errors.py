@@ -146,5 +146,5 @@ def nearest(word: object, known: Sequence[str]) -> str:
     """`; did you mean ...`, or nothing."""
     from difflib import get_close_matches  # noqa: PLC0415 - only for a mistake
 
-    near = get_close_matches(str(word), known, n=1)
+    near = get_close_matches(str(word), known, n=1) or [each for each in known if str(word) and str(word) in each]
     return f"; did you mean `{near[0]}`?" if near else ""

@@ -7,8 +7,8 @@ import os
 from dataclasses import asdict, dataclass, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from toolguard.canonical import snapshot
 from toolguard.errors import Indeterminate, MalformedCall, StoreError
+from toolguard.returned import returned
 
 if TYPE_CHECKING:
     from toolguard.engine.compile import PolicySet
@@ -111,7 +111,7 @@ def _plain(value: Any) -> Any:
     """A result as conditions can read it, None where they cannot."""
     given = value.model_dump(mode="json") if hasattr(value, "model_dump") else value
     try:
-        _, view = snapshot(asdict(given) if is_dataclass(given) and not isinstance(given, type) else given, "result")
+        _, view = returned(asdict(given) if is_dataclass(given) and not isinstance(given, type) else given)
     except (MalformedCall, TypeError, ValueError):
         return None
     return view

@@ -8,11 +8,12 @@ from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from toolguard.canonical import encode, keyed_digest, kind_name, named_fields, snapshot
+from toolguard.canonical import encode, keyed_digest, kind_name, named_fields
 from toolguard.classify.sensitive.classifier import as_text, chosen, named, spans_in, text_of
 from toolguard.errors import MalformedCall
 from toolguard.model import Verdict
 from toolguard.policy.fields import RESULT, Field, Items, parse_field
+from toolguard.returned import key_text, like, returned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -89,7 +90,7 @@ def of_result(decision: Decision, value: Any, key: bytes | None) -> Any:
         CannotRedact: also where the result is no plain data.
     """
     try:
-        own, _ = snapshot(value, RESULT)
+        own, _ = returned(value)
     except MalformedCall as malformed:
         raise CannotRedact(str(malformed)) from None
     return redacted(own, decision.obligations, RESULT, key)
@@ -102,7 +103,7 @@ def as_redacted(own: Any, before: Any, after: Any) -> Any:
     if isinstance(own, dict) and after.keys() <= own.keys():
         return {name: as_redacted(own[name], before[name], after[name]) for name in own if name in after}
     if isinstance(own, (list, tuple)) and len(own) == len(after):
-        return type(own)(as_redacted(*each) for each in zip(own, before, after, strict=True))
+        return like(own, (as_redacted(*each) for each in zip(own, before, after, strict=True)))
     fields = None if isinstance(own, Enum) else named_fields(own)
     if fields is None or not isinstance(after, dict):
         return after
@@ -162,12 +163,10 @@ def _at(value: Any, steps: tuple[Any, ...], field: Field, change: Callable[[Any]
     if isinstance(value, (list, tuple)) and not isinstance(step, str):
         every = isinstance(step, Items)
         items = [_at(item, rest, field, change) if every or place == step else item for place, item in enumerate(value)]
-        return type(value)(item for item in items if item is not _DROPPED)
+        return like(value, (item for item in items if item is not _DROPPED))
     if isinstance(value, dict) and isinstance(step, str):
-        if step not in value:
-            return value
-        made = _at(value[step], rest, field, change)
-        return {name: made if name == step else inner for name, inner in value.items() if name != step or made is not _DROPPED}
+        made = {key: _at(inner, rest, field, change) if key_text(key) == step else inner for key, inner in value.items()}
+        return {key: inner for key, inner in made.items() if inner is not _DROPPED}
     fields = named_fields(value) if isinstance(step, str) else None
     if fields is None:
         raise CannotRedact(f"`{field.text}` cannot be followed: there is {kind_name(value)}")
@@ -178,7 +177,7 @@ def _whole(value: Any, change: Callable[[str, str], str]) -> Any:
     if value is None:
         return None
     text = (
-        value if isinstance(value, str) else as_text(encode(snapshot(value)[1])) if text_of(value) is None else text_of(value)
+        value if isinstance(value, str) else as_text(encode(returned(value)[1])) if text_of(value) is None else text_of(value)
     )
     return change("", str(text)) or _DROPPED
 
@@ -201,24 +200,25 @@ class _Inside:
         if isinstance(value, dict):
             return self._mapping(value)
         if isinstance(value, (list, tuple, set, frozenset)):
-            return type(value)(self.changed(item, name) for item in value)
+            return like(value, (self.changed(item, name) for item in value))
         text = text_of(value)
         if text is not None:
             return self._text(value, text, name)
         fields = None if isinstance(value, Enum) else named_fields(value)
         if fields is not None:
             return _with_fields(value, {each: self.changed(inner, each) for each, inner in fields.items()})
-        view = snapshot(value)[1]
-        if type(view) is str and any(spans_in(view, self._wanted)):
+        text = text_of(returned(value)[1])
+        if text is not None and any(spans_in(named(name, text), self._wanted)):
             raise CannotRedact(f"there is something to remove in {kind_name(value)}, which cannot be changed")
         return value
 
-    def _mapping(self, value: dict[str, Any]) -> dict[str, Any]:
+    def _mapping(self, value: dict[Any, Any]) -> dict[Any, Any]:
         """Keys can hold something, too; two that look the same afterwards are told apart by a number."""
-        made: dict[str, Any] = {}
-        for name, inner in value.items():
-            key = self._replaced(name, spans_in(name, self._wanted))
-            number = 2
+        made: dict[Any, Any] = {}
+        for given, inner in value.items():
+            name = key_text(given) or ""
+            spans = spans_in(name, self._wanted)
+            key, number = self._replaced(name, spans) if spans else given, 2
             while key in made:
                 key, number = f"{key} {number}", number + 1
             made[key] = self.changed(inner, name)
@@ -272,7 +272,7 @@ def with_texts(value: Any, change: Callable[[str, str], str], path: str = "") ->
     if type(value) is str:
         return change(path, value)
     if isinstance(value, (list, tuple)):
-        return type(value)(with_texts(item, change, f"{path}[{place}]") for place, item in enumerate(value))
+        return like(value, (with_texts(item, change, f"{path}[{place}]") for place, item in enumerate(value)))
     entries = _entries(value)
     made = {name: with_texts(inner, change, f"{path}.{name}") for name, inner in entries.items()}
     return made if isinstance(value, dict) else _with_fields(value, made) if entries else value

@@ -6,13 +6,14 @@ import inspect
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from toolguard.canonical import MAX_TEXT, kind_name, snapshot
+from toolguard.canonical import MAX_TEXT, kind_name
 from toolguard.engine.decide import decide_result
 from toolguard.errors import MalformedCall, ToolDenied
 from toolguard.flowing import GuardedAsyncIterator, GuardedFile, GuardedIterator, file_pieces
 from toolguard.model import Came, Decision, Outcome, Verdict
 from toolguard.policy.fields import RESULT
 from toolguard.redact import CannotRedact, of_result, undone
+from toolguard.returned import returned
 from toolguard.streams import Stream
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ def came_of(outcome: Outcome) -> Came:
     if outcome.error is not None:
         return Came(_said_by(outcome.error), raised=True)
     try:
-        return Came(snapshot(outcome.value, RESULT)[1])
+        return Came(returned(outcome.value)[1])
     except MalformedCall as malformed:
         why = str(malformed).removeprefix(f"`{RESULT}` ")
         return Came(why_unknown=why if why != str(malformed) else f"cannot be read: {malformed}")

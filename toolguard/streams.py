@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from toolguard.canonical import MAX_ITEMS, MAX_TEXT, snapshot
+from toolguard.canonical import MAX_ITEMS, MAX_TEXT
 from toolguard.engine.decide import decide_result
 from toolguard.engine.findings import Findings
 from toolguard.errors import MalformedCall, StreamDenied, ToolDenied
 from toolguard.model import Came, Decision, Outcome, Verdict
 from toolguard.redact import changing, replaced, texts_of, with_texts
+from toolguard.returned import returned
 from toolguard.spans import MAX_HELD, HeldTooLong, HoldBack
 
 if TYPE_CHECKING:
@@ -295,7 +296,7 @@ class _Lanes:
         Raises:
             MalformedCall: it is no plain data. HeldTooLong: too much waits.
         """
-        own, _ = snapshot(item, "result")
+        own, _ = returned(item)
         places: dict[str, tuple[int, int]] = {}
         out: list[tuple[Region, _Lane]] = []
         for path, text in texts_of(own):

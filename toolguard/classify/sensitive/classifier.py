@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from toolguard.classify.base import Classifier, Setting
@@ -122,7 +123,7 @@ def as_text(data: bytes) -> str:
 
 def is_long(number: float | Decimal) -> bool:
     """Whether a number has so many digits that it may stand for somebody."""
-    return bool(abs(number) >= 10 ** (MIN_DIGITS - 1))
+    return isfinite(number) and bool(abs(number) >= 10 ** (MIN_DIGITS - 1))
 
 
 def classify(value: Any, kinds: str | None = None, own: tuple[tuple[str, str], ...] = ()) -> SensitiveFacts:
