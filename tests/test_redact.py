@@ -131,6 +131,25 @@ def test_what_overlaps_is_removed_as_one():
     assert result(text) == "aws_secret_access_key = [redacted aws-secret-key]"
 
 
+CODENAMES = """
+policy_id: p
+patterns: {heron: heron}
+facts: {named: {sensitive: result, kinds: heron}}
+rules:
+  - {rule_id: all, conditions: {field: tool_name, operator: exists}, effect: allow}
+  - rule_id: masked
+    phase: result
+    conditions: {field: named.found, operator: eq, value: true}
+    effect: flag
+    redact: [{facts: named}]
+"""
+
+
+def test_a_pattern_may_find_its_own_name():
+    with Guard(CODENAMES, ledger=":memory:") as guard:
+        assert guard.wrap(lambda: "about heron and heron", name="give")() == "about [redacted heron] and [redacted heron]"
+
+
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=20) | st.sampled_from([CARD, MAIL, f"x {MAIL} {CARD}"]),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8) | st.just(MAIL), inner, max_size=4),

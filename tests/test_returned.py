@@ -165,8 +165,7 @@ class Hidden(dict):
     """Has something beside what it has."""
 
 
-class Mutable(Enum):
-    ONE = list("a")
+Mutable = Enum("Mutable", {"ONE": ["a"]})
 
 
 def hidden():

@@ -52,6 +52,18 @@ def test_precision_and_recall_of_the_structured_kinds():
     assert right / (right + wrong) >= 0.98
 
 
+@pytest.mark.parametrize("between", [" ", "\n", ", ", ";"])
+@pytest.mark.parametrize(("kind", "text"), FOUND)
+def test_two_in_a_row_are_two(kind, text, between):
+    assert classify(f"{text}{between}{text}", kind).count == 2 * classify(text, kind).count
+
+
+@pytest.mark.parametrize("behind", ["737", "737 03/30", "123-45-6789", "5555 5555 5555 4444"])
+def test_a_card_number_ends_before_what_stands_behind_it(behind):
+    spans = spans_in(f"4111 1111 1111 1111 {behind}", chosen("card-number"))
+    assert (spans[0].start, spans[0].end) == (0, len("4111 1111 1111 1111"))
+
+
 def digits(chance, count):
     return "".join(chance.choice("0123456789") for _ in range(count))
 

@@ -55,8 +55,8 @@ class Finder:
     """One pattern, in RE2's syntax, under a name.
 
     `accept` is asked about each match in the order of their beginnings: which part of it is meant. The search goes on behind
-    the match then, also where that part is empty; where the answer is None, one character on. The pattern has to mean the same
-    to Python's `re` then (in ASCII), which takes up a search in the middle of a long text at no cost.
+    that part then, behind the match where it is empty; where the answer is None, one character on. The pattern has to mean
+    the same to Python's `re` then (in ASCII), which takes up a search in the middle of a long text at no cost.
     """
 
     name: str
@@ -99,7 +99,7 @@ class Finder:
                 continue
             if part[1] > part[0]:
                 yield Span(self.name, begin + part[0], begin + part[1], begin, match.end())
-            at = max(match.end(), begin + 1)
+            at = max(begin + part[1] if part[1] > part[0] else match.end(), begin + 1)
 
     def found_at(self, text: str, at: int) -> bool:
         """Whether there is a match just here that nothing can undo."""

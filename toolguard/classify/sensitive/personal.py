@@ -58,6 +58,14 @@ def _card(text: str) -> bool:
     return bool(_CARDS.fullmatch(number)) and len(set(number)) > 1 and check.luhn(number)
 
 
+def _card_in(text: str) -> tuple[int, int] | None:
+    """The number, without the three digits behind it where they are a security code and not a part of it."""
+    if _card(text):
+        return 0, len(text)
+    number = re.sub(r"(?<=[0-9])[ -][0-9]{3}$", "", text)
+    return (0, len(number)) if _card(number) else None
+
+
 def _iban(text: str) -> tuple[int, int] | None:
     length = _IBAN.get(text[:2])
     if length is None:
@@ -167,11 +175,16 @@ def _curp(text: str) -> bool:
     return check.is_short_day(text[4:10]) and check.curp(text)
 
 
+_AADHAAR = len("1234 1234 1234")
+
+
 def _aadhaar(text: str) -> tuple[int, int] | None:
-    """Three groups; of more groups none, which are a card's or something else's."""
-    if text[0].isdigit() and (len(text) != len("1234 1234 1234") or text[0] < "2"):
-        return 0, 0
-    return _last_number(text, check.verhoeff)
+    """Three groups, or several times three that are all of them numbers; other groups are a card's or something else's."""
+    if not text[0].isdigit():
+        return _last_number(text, check.verhoeff)
+    numbers = [text[at : at + _AADHAAR] for at in range(0, len(text), _AADHAAR + 1)]
+    fit = all(len(each) == _AADHAAR and each[0] >= "2" and check.verhoeff(check_digits(each)) for each in numbers)
+    return (0, _AADHAAR if fit else 0)
 
 
 def _resident(text: str) -> bool:
@@ -212,7 +225,7 @@ PERSONALS: tuple[Kind, ...] = (
         PERSONAL,
         "The number of a payment card, with its check digit, of an issuer there is.",
         r"\b(?:\d{14,19}|(?:\d{4}[ -]){3}\d{4}(?:[ -]\d{3})?|\d{4}[ -]\d{6}[ -]\d{4,5})\b",
-        whole(_card),
+        _card_in,
     ),
     Kind("iban", PERSONAL, "An international bank account number.", r"\b[A-Z]{2}\d\d(?:[ -]?[A-Z0-9]){11,30}\b", _iban),
     _id("us-ssn", "United States: a social security or taxpayer number in its usual form.", r"\b\d{3}-\d\d-\d{4}\b", _ssn),
