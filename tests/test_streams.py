@@ -541,6 +541,15 @@ def test_items_wait_for_the_texts_in_them():
         assert type(denied) is StreamDenied
 
 
+def test_bytes_in_items_are_texts_that_go_on_as_well():
+    with guard_with(NO_SECRETS, NO_PEOPLE) as guard:
+        out, denied = drained(guard.stream({7: piece} for piece in (b"\xff so jane@example", b".com \xc3", b"\xa9")))
+        assert denied is None
+        assert b"".join(each[7] for each in out) == b"\xff so [redacted email] \xc3\xa9"
+        out, denied = drained(guard.stream({"data": KEY[at : at + 5].encode()} for at in range(0, 20, 5)))
+        assert (out, denied is not None) == ([], True)
+
+
 def test_texts_at_different_places_are_different_texts():
     first, second = pieces(f"one {KEY}"[:14], 3), pieces("two harmless", 3)
     with guard_with(NO_SECRETS) as guard:

@@ -230,12 +230,15 @@ class _Inside:
         if not spans:
             return value
         made = self._replaced(text, spans)
-        if isinstance(value, bytes):
-            return made.encode() if text.encode() == value else made.encode("latin-1")
-        return made
+        return _as_bytes(value, text, made) if isinstance(value, bytes) else made
 
     def _replaced(self, text: str, spans: Sequence[Span]) -> str:
         return replaced(text, spans, lambda name, found: self._changes[name](name, found))
+
+
+def _as_bytes(value: bytes, text: str, made: str) -> bytes:
+    """What was made of the text that these bytes were read as (`as_text`), as bytes again."""
+    return made.encode("utf-8" if text.encode() == value else "latin-1", "replace")
 
 
 def _with_fields(value: Any, fields: Mapping[str, Any]) -> Any:
@@ -257,8 +260,8 @@ def _with_fields(value: Any, fields: Mapping[str, Any]) -> Any:
 
 def texts_of(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
     """Every text in a private copy of a value, with its place; what objects name fields is as good as keys."""
-    if type(value) is str:
-        yield path, value
+    if type(value) in (str, bytes):
+        yield path, value if type(value) is str else as_text(value)
     elif isinstance(value, (list, tuple)):
         for place, item in enumerate(value):
             yield from texts_of(item, f"{path}[{place}]")
@@ -271,6 +274,9 @@ def with_texts(value: Any, change: Callable[[str, str], str], path: str = "") ->
     """The value with `change(place, text)` in the place of each text; the rest stays as it is."""
     if type(value) is str:
         return change(path, value)
+    if type(value) is bytes:
+        text = as_text(value)
+        return _as_bytes(value, text, change(path, text))
     if isinstance(value, (list, tuple)):
         return like(value, (with_texts(item, change, f"{path}[{place}]") for place, item in enumerate(value)))
     entries = _entries(value)
