@@ -63,6 +63,7 @@ class SqliteStore:
         self.timeout = timeout
         self._seal_key = seal_key
         self._file = str(self.path)
+        self._log = Path(f"{self._file}-wal")
         self._closed = False
         self._inherited: list[Handle] = []  # never closed here: closing would drop the parent's locks
         self._full = False  # there was no room for a record, and the ballast was dropped
@@ -168,7 +169,7 @@ class SqliteStore:
         """
         try:
             with self._exclusive() as handle:
-                if Path(f"{self._file}-wal").exists():
+                if self._log.exists():
                     self._check_log_is_ours(handle)
                 handle.flush()
                 record = handle.replace_records(finish(read_seal(handle.lock.descriptor)))
@@ -219,7 +220,7 @@ class SqliteStore:
     def touched(self) -> object:
         """See `Store`: when SQLite's log was written last, and how long it is."""
         try:
-            found = Path(f"{self._file}-wal").stat()
+            found = self._log.stat()
         except OSError:
             return None
         return found.st_mtime_ns, found.st_size
