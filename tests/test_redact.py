@@ -174,7 +174,7 @@ def test_texts_can_be_changed_by_their_places():
     seen = {}
     value = {"a": ["x", {"b": "y"}], "p": Person("n", "m"), "n": 1}
     assert with_texts(value, seen.setdefault) == value
-    assert seen == {".a[0]": "x", ".a[1].b": "y", ".p.name": "n", ".p.mail": "m"}
+    assert seen == {"['a'][0]": "x", "['a'][1]['b']": "y", "['p']['name']": "n", "['p']['mail']": "m"}
 
 
 # -- through a guard ---------------------------------------------------------------------------------------------------

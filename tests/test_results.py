@@ -11,8 +11,10 @@ import pytest
 from toolguard import ApprovalRefused, ApprovalUnavailable, Guard, PolicyError, ToolDenied, Verdict, guarded, verify
 from toolguard.approvals import answer as answering
 from toolguard.audit.sign import Signer
+from toolguard.canonical import MAX_TEXT
 from toolguard.errors import StoreError
 from toolguard.model import Approval, Outcome
+from toolguard.releasing import MAX_CHAIN
 from toolguard.stores.memory import MemoryStore
 
 KEY = "AKIAIOSFODNN7EXAMPLE"
@@ -172,6 +174,23 @@ def test_what_ends_a_call_from_outside_is_no_result():
 
         with pytest.raises(asyncio.CancelledError):
             asyncio.run(cancelled())
+
+
+def deep(errors):
+    error = ValueError(KEY)
+    for _ in range(errors):
+        outer = ValueError("no")
+        outer.__cause__ = error
+        error = outer
+    return error
+
+
+@pytest.mark.parametrize("error", [ValueError("x" * MAX_TEXT + KEY), deep(MAX_CHAIN)], ids=["too long", "too many"])
+def test_of_an_error_nothing_is_left_out(error):
+    rule = '{field: result, operator: contains, value: "AKIA"}'
+    with guard_with(rule) as guard, pytest.raises(ToolDenied) as denied:
+        guard.wrap(give, injected=["value"])(error)
+    assert KEY not in str(denied.value)
 
 
 class Row(pydantic.BaseModel):

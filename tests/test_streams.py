@@ -541,6 +541,15 @@ def test_items_wait_for_the_texts_in_them():
         assert type(denied) is StreamDenied
 
 
+def test_places_are_not_mistaken_for_one_another():
+    """Two keys of one item that would read the same if they were joined by a dot."""
+    with guard_with(NO_SECRETS, NO_PEOPLE) as guard:
+        items = [{"a.b": "to jane@exam"}, {"a.b": "ple.com", "a": {"b": " and more"}}, {"a.b": " so"}]
+        out, denied = drained(guard.stream(items))
+        assert denied is None
+        assert [each["a.b"] for each in out] == ["to [redacted email]", "", " so"]
+
+
 def test_bytes_in_items_are_texts_that_go_on_as_well():
     with guard_with(NO_SECRETS, NO_PEOPLE) as guard:
         out, denied = drained(guard.stream({7: piece} for piece in (b"\xff so jane@example", b".com \xc3", b"\xa9")))

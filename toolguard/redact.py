@@ -267,7 +267,7 @@ def texts_of(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
             yield from texts_of(item, f"{path}[{place}]")
     else:
         for name, inner in _entries(value).items():
-            yield from texts_of(inner, f"{path}.{name}")
+            yield from texts_of(inner, f"{path}[{name!r}]")
 
 
 def with_texts(value: Any, change: Callable[[str, str], str], path: str = "") -> Any:
@@ -280,7 +280,7 @@ def with_texts(value: Any, change: Callable[[str, str], str], path: str = "") ->
     if isinstance(value, (list, tuple)):
         return like(value, (with_texts(item, change, f"{path}[{place}]") for place, item in enumerate(value)))
     entries = _entries(value)
-    made = {name: with_texts(inner, change, f"{path}.{name}") for name, inner in entries.items()}
+    made = {name: with_texts(inner, change, f"{path}[{name!r}]") for name, inner in entries.items()}
     return made if isinstance(value, dict) else _with_fields(value, made) if entries else value
 
 

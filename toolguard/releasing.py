@@ -163,7 +163,8 @@ def _nothing(_: Outcome) -> None:
 def came_of(outcome: Outcome) -> Came:
     """What came back as rules see it."""
     if outcome.error is not None:
-        return Came(_said_by(outcome.error), raised=True)
+        said = _said_by(outcome.error)
+        return Came(said, raised=True) if said is not None else Came(raised=True, why_unknown="says more than can be judged")
     try:
         return Came(returned(outcome.value)[1])
     except MalformedCall as malformed:
@@ -171,19 +172,22 @@ def came_of(outcome: Outcome) -> Came:
         return Came(why_unknown=why if why != str(malformed) else f"cannot be read: {malformed}")
 
 
-def _said_by(error: BaseException) -> str:
-    """All that an error says, and those that led to it: their types, texts, arguments and notes."""
+def _said_by(error: BaseException) -> str | None:
+    """All that an error says, and those that led to it: their types, texts, arguments and notes. None if that is too much."""
     said, seen = list[str](), set[int]()
     left = [error]
-    while left and len(seen) < MAX_CHAIN:
+    while left:
         each = left.pop(0)
         if id(each) in seen:
             continue
         seen.add(id(each))
+        if len(seen) > MAX_CHAIN:
+            return None
         said += [f"{type(each).__name__}: {_text(each)}", *map(_text, each.args), *map(_text, getattr(each, "__notes__", ()))]
         said += [f"{name}: {_text(value)}" for name, value in _attributes(each).items() if name != "__notes__"]
         left += [inner for inner in (each.__cause__, each.__context__, *getattr(each, "exceptions", ())) if inner is not None]
-    return "\n".join(dict.fromkeys(said))[:MAX_TEXT]
+    text = "\n".join(dict.fromkeys(said))
+    return text if len(text) <= MAX_TEXT else None
 
 
 def _attributes(error: BaseException) -> dict[str, Any]:
