@@ -191,28 +191,17 @@ class Log:
         said = decision.policies.capture_of(call) if decision.policies else None
         mode = said or self.captures.get(call.tool) or self.captures.get(EVERY_TOOL, DIGEST)
         captured = capture(call.params if decision.kept is None else decision.kept, mode)
-        content = {
-            "verdict": decision.verdict.word,
-            "reason": decision.reason,
-            "call": {
-                "call_id": call.call_id,
-                "tool": call.tool,
-                "tool_group": call.tool_group,
-                "agent_id": call.agent_id,
-                "session_id": call.session_id,
-                "org_id": call.org_id,
-                "context": call.context,
-                **captured.sealed,
-            },
-            "hits": [_hit_as_dict(hit) for hit in decision.hits],
-            "shadow_hits": [_hit_as_dict(hit) for hit in decision.shadow_hits],
-            "obligations": [to_dict(duty) for duty in decision.obligations],
-            **({"limits": [use.to_dict() for use in decision.limits]} if decision.limits else {}),
-            **({"escalation": decision.escalation.id} if decision.escalation is not None else {}),
-            "revision": decision.revision,
-            "placement": self.placement,
-            "start": self._started,
+        who = {
+            "call_id": call.call_id,
+            "tool": call.tool,
+            "tool_group": call.tool_group,
+            "agent_id": call.agent_id,
+            "session_id": call.session_id,
+            "org_id": call.org_id,
+            "context": call.context,
+            **captured.sealed,
         }
+        content = self._judged(decision, who)
         kept = seal_of_payload(captured.payload)
         return content if kept is None else {"kept": kept, **content}, captured.payload
 
@@ -232,14 +221,18 @@ class Log:
 
     def _of_result(self, decision: Decision, of: Decision) -> dict[str, Any]:
         """Everything that led to the verdict, and nothing of the result itself."""
+        return {**_about(of), **self._judged(decision, {name: getattr(decision.call, name) for name in _WHO})}
+
+    def _judged(self, decision: Decision, call: dict[str, Any]) -> dict[str, Any]:
+        """What was decided, why, and where. `call` is what is said of the call."""
         return {
-            **_about(of),
             "verdict": decision.verdict.word,
             "reason": decision.reason,
-            "call": {name: getattr(decision.call, name) for name in _WHO},
+            "call": call,
             "hits": [_hit_as_dict(hit) for hit in decision.hits],
             "shadow_hits": [_hit_as_dict(hit) for hit in decision.shadow_hits],
             "obligations": [to_dict(duty) for duty in decision.obligations],
+            **({"limits": [use.to_dict() for use in decision.limits]} if decision.limits else {}),
             **({"escalation": decision.escalation.id} if decision.escalation is not None else {}),
             "revision": decision.revision,
             "placement": self.placement,
