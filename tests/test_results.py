@@ -193,6 +193,18 @@ def test_of_an_error_nothing_is_left_out(error):
     assert KEY not in str(denied.value)
 
 
+def test_where_judging_fails_nothing_goes_on(monkeypatch):
+    def broken(*_):
+        raise RuntimeError(KEY)
+
+    with guard_with() as guard:
+        monkeypatch.setattr("toolguard.releasing.decide_result", broken)
+        with pytest.raises(ToolDenied, match="internal error: RuntimeError") as denied:
+            guard.wrap(give)(KEY)
+        assert KEY not in str(denied.value)
+        assert kinds(guard)[-1] == "result"
+
+
 class Row(pydantic.BaseModel):
     name: str
     note: str = ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from toolguard.recording import Recording
 
 MAX_CHAIN = 100  # errors that led to one another
+_logger = logging.getLogger("toolguard")
 
 
 class Releasing:
@@ -107,6 +109,15 @@ class Releasing:
 
     def _judged(self, decision: Decision, outcome: Outcome) -> tuple[Decision, Outcome]:
         """(The decision on what came back, the outcome as it may be seen unless that decision escalates and is refused)."""
+        try:
+            return self._judgement(decision, outcome)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with us, nothing goes on; what it says may be of the result
+            _logger.error("judging what came back of `%s` failed (%s)", decision.call.tool, type(error).__name__)  # noqa: TRY400
+            broken = replace(decision.call, came=Came(why_unknown="is withheld"))
+            judged = Decision(broken, Verdict.DENY, cause=f"internal error: {type(error).__name__}", policies=decision.policies)
+            return judged, _withheld(outcome, ToolDenied(self.recorded(judged, decision)))
+
+    def _judgement(self, decision: Decision, outcome: Outcome) -> tuple[Decision, Outcome]:
         call = replace(decision.call, came=came_of(outcome), ask=self._ask(decision.call))
         judged = decide_result(_policies(decision), call)
         value, error = outcome.value, outcome.error

@@ -65,8 +65,7 @@ class _Hooks:
         ruling = await self._gate.ruling_async(self._named(given["tool_name"]), given["tool_input"], **who)
         if ruling.kind == ASK and self._wait:
             ruling = await self._gate.waited_async(ruling)
-        if call is not None:
-            keep(self._calls, call, (ruling, who))
+        keep(self._calls, call or "", (ruling, who))
         if ruling.kind == GO:
             return {}
         asks = ruling.kind == ASK and self._can_use_tool is not None
@@ -93,7 +92,11 @@ class _Hooks:
     async def after(self, given: Any, call: str | None, _: Any) -> dict[str, Any]:
         """`PostToolUse`: the outcome is recorded, and what came back goes on as it may be seen."""
         response = given.get("tool_response")
-        return _seen(response, await self._ended(call, Outcome("returned", 0, response)))
+        try:
+            seen = await self._ended(call, Outcome("returned", 0, response))
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with the guard, nothing goes on
+            seen = Outcome("raised", 0, error=error)
+        return _seen(response, seen)
 
     async def failed(self, given: Any, call: str | None, _: Any) -> dict[str, Any]:
         """`PostToolUseFailure`: likewise."""
@@ -104,7 +107,7 @@ class _Hooks:
         """What may be seen of it."""
         ruling, _ = self._calls.pop(call or "", (None, None))
         if ruling is None or ruling.kind != GO or ruling.decision is None:
-            return outcome
+            return Outcome("raised", 0, error=PermissionError("the guard has not allowed it"))
         await self._gate.point.settle_async(ruling.decision, outcome)
         return await self._gate.point.release_async(ruling.decision, outcome)
 
